@@ -1,0 +1,176 @@
+"""A trained embedding as a folder of plain files: what `embedllm fit` writes and `evaluate` and `route` read.
+
+    model.safetensors     the parameters of every seed, and the fitted state of the question encoder
+    config.json           configuration, model names, encoder, metrics and provenance
+
+Nothing is pickled, so loading an artifact never runs code from it.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from embedllm.config import FitConfig
+from embedllm.encoders import QuestionEncoder, restore_encoder
+from embedllm.errors import EmbedLLMError
+from embedllm.model import EmbedLLM
+from embedllm.storage import replaced_folder
+from embedllm.version import __version__
+
+if TYPE_CHECKING:
+    from embedllm.data.matrix import CorrectnessMatrix
+    from embedllm.data.splits import Split
+    from embedllm.training import FitResult
+
+TENSORS_FILE = "model.safetensors"
+CONFIG_FILE = "config.json"
+FORMAT = 1
+RECORDED_PACKAGES = ("torch", "numpy", "scikit-learn", "sentence-transformers")
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A trained embedding, ready to predict.
+
+    Args:
+        models: one EmbedLLM per seed; predictions average their probabilities.
+        config: configuration of the first seed.
+        encoder: the question encoder, fitted where it needs fitting.
+        model_names: names of the M LLMs, in the order of every model axis.
+        metadata: everything else of `config.json`: metrics, data digest, split, package versions, creation time.
+    """
+
+    models: Sequence[EmbedLLM]
+    config: FitConfig
+    encoder: QuestionEncoder
+    model_names: Sequence[str]
+    metadata: Mapping[str, Any]
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """P(correct) of every LLM on every question text, float32 of shape (models, questions)."""
+        return self.predict_encoded(self.encoder.encode(texts))
+
+    def predict_encoded(self, encodings: np.ndarray) -> np.ndarray:
+        """The same from encodings of shape (questions, width) made by this artifact's encoder."""
+        return mean_probability(self.models, encodings)
+
+
+def mean_probability(models: Sequence[EmbedLLM], encodings: np.ndarray) -> np.ndarray:
+    """P(correct) averaged over the seeds' models, float32 of shape (models, questions)."""
+    total = models[0].predict_proba(encodings)
+    for model in models[1:]:
+        total += model.predict_proba(encodings)
+    return total / len(models)
+
+
+def check_target(folder: str | os.PathLike[str]) -> Path:
+    """The folder, if an artifact may be written there: before hours of training, not after.
+
+    Raises:
+        EmbedLLMError: if it holds something else than an artifact.
+    """
+    target = Path(folder)
+    if target.exists() and not (target / CONFIG_FILE).is_file() and (target.is_file() or any(target.iterdir())):
+        raise EmbedLLMError(f"{target} exists and is not an artifact; choose another folder or empty it")
+    return target
+
+
+def save_artifact(
+    folder: str | os.PathLike[str],
+    results: "Sequence[FitResult]",
+    encoder: QuestionEncoder,
+    data: "CorrectnessMatrix",
+    split: "Split",
+    metrics: Mapping[str, float],
+) -> Path:
+    """Write an artifact, all or nothing; an older artifact in the same place is replaced.
+
+    Args:
+        folder: where to; must be new, empty or an artifact.
+        results: the fits of one configuration, one per seed; failed seeds are left out.
+        encoder: the encoder whose encodings were trained on.
+        data: the correctness matrix, for its digest and model names.
+        split: the split trained on.
+        metrics: what is known of its quality, by metric name.
+
+    Raises:
+        EmbedLLMError: if every seed failed, or `folder` holds something else.
+    """
+    target = check_target(folder)
+    trained = [result for result in results if result.model is not None]
+    if not trained:
+        raise EmbedLLMError(f"nothing to save in {target}: {results[0].failure}")
+    encoder_state, encoder_arrays = encoder.state()
+    tensors = {
+        f"seed.{number}.{name}": tensor
+        for number, result in enumerate(trained)
+        if result.model is not None
+        for name, tensor in result.model.tensors().items()
+    }
+    tensors |= {f"encoder.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in encoder_arrays.items()}
+    config = {
+        "format": FORMAT,
+        "fit": asdict(trained[0].config),
+        "seeds": [result.config.seed for result in trained],
+        "model_names": data.model_names,
+        "encoder": encoder_state,
+        "metrics": dict(metrics),
+        "data_digest": data.digest,
+        "data_simulated": bool(data.meta.get("simulated", False)),
+        "split": {"name": split.name, "seed": split.seed, "train": len(split.train), "val": len(split.val)},
+        "packages": {"embedllm-tune": __version__} | {name: version(name) for name in RECORDED_PACKAGES},
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    with replaced_folder(target) as staging:
+        save_file(tensors, staging / TENSORS_FILE)
+        (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+    return target
+
+
+def load_artifact(folder: str | os.PathLike[str]) -> Artifact:
+    """Read an artifact written by :func:`save_artifact`.
+
+    Raises:
+        EmbedLLMError: if the folder is no artifact, is damaged, or was written in a newer format.
+    """
+    path = Path(folder)
+    missing = [name for name in (CONFIG_FILE, TENSORS_FILE) if not (path / name).is_file()]
+    if missing:
+        raise EmbedLLMError(
+            f"{path} is not an artifact ({' and '.join(missing)} missing); write one with "
+            "`embedllm fit DATA --out ARTIFACT`"
+        )
+    try:
+        metadata = json.loads((path / CONFIG_FILE).read_text())
+        tensors = load_file(path / TENSORS_FILE)
+    except Exception as error:  # whatever a damaged file makes the readers raise
+        raise EmbedLLMError(f"{path} cannot be read ({type(error).__name__}: {error}); fit it again") from error
+    if metadata.get("format") != FORMAT:
+        raise EmbedLLMError(
+            f"{path} has artifact format {metadata.get('format')}; this version reads format {FORMAT}: "
+            "update embedllm-tune or fit again"
+        )
+    arrays = {name.removeprefix("encoder."): t.numpy() for name, t in tensors.items() if name.startswith("encoder.")}
+    models = [
+        EmbedLLM.from_tensors(_under(f"seed.{number}.", tensors)) for number in range(len(metadata["seeds"]))
+    ]
+    return Artifact(
+        models=models,
+        config=FitConfig(**metadata["fit"]),
+        encoder=restore_encoder(metadata["encoder"], arrays),
+        model_names=metadata["model_names"],
+        metadata=metadata,
+    )
+
+
+def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

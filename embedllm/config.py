@@ -1,0 +1,114 @@
+"""Configuration of one fit, and the named presets.
+
+`FitConfig` names are the ones used everywhere: command line, YAML, MLflow parameters, leaderboard columns.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+from embedllm.errors import ConfigError
+
+PAPER_BATCH_PAIRS = 2048
+"""Batch of the official recipe, in (model, question) pairs."""
+
+GROUPED_QUESTIONS = 128
+"""Questions a batch of grouped models may have: exact noise costs 6 x models x width x dimension FLOPs a batch and the
+questions next to nothing, until gathering them does."""
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """Everything that decides the outcome of one fit besides the data.
+
+    The defaults are the official recipe of EmbedLLM (arXiv 2410.02223, its public code).
+
+    Raises:
+        ConfigError: naming every value out of range.
+    """
+
+    encoder: str = "all-mpnet-base-v2"
+    """Question encoder: `lsa`, or a sentence-transformers name or local path."""
+    embedding_dim: int = 232
+    """Size d of a model's embedding vector."""
+    noise: float = 0.05
+    """Standard deviation α of the Gaussian noise added to question encodings while training."""
+    noise_per: Literal["pair", "question"] = "pair"
+    """Draw the noise for every (model, question) pair, as the paper does, or once per question (cheaper)."""
+    training_questions: int | None = None
+    """Number of training questions used, a nested random subset; None = all."""
+    learning_rate: float = 1e-4
+    """Adam's learning rate; the peak where `schedule` is one-cycle."""
+    weight_decay: float = 1e-5
+    """Adam's L2 penalty."""
+    batch_questions: int | None = None
+    """Batch size, in questions answered by all models; None = 2,048 pairs' worth, as the official recipe."""
+    model_groups: int | None = None
+    """Deal the models into this many groups: a batch is then one group on this many times the questions: equally many
+    pairs, for which exact noise is cheaper. None = as many as keep a batch at about 128 questions; 1 with other noise."""
+    epochs: int = 50
+    """Passes over the training questions."""
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    """Learning-rate schedule."""
+    keep: Literal["best", "last"] = "best"
+    """Keep the parameters of the epoch with the lowest validation log-loss, or the last epoch's."""
+    patience: int | None = None
+    """Stop after this many epochs without a better validation log-loss; None = never stop early."""
+    seed: int = 0
+    """Seeds initialisation, batch order, noise and the training subset."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, low in (("embedding_dim", 1), ("epochs", 1), ("seed", 0)):
+            if getattr(self, name) < low:
+                problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
+        for name in ("training_questions", "batch_questions", "model_groups", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                problems.append(f"{name} must be at least 1, or null, but is {value}")
+        for name in ("noise", "weight_decay"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                problems.append(f"{name} must be zero or positive but is {getattr(self, name)}")
+        if not 0 < self.learning_rate < float("inf"):
+            problems.append(f"learning_rate must be positive but is {self.learning_rate}")
+        for name, allowed in (
+            ("noise_per", ("pair", "question")),
+            ("schedule", ("constant", "one-cycle")),
+            ("keep", ("best", "last")),
+        ):
+            if getattr(self, name) not in allowed:
+                problems.append(f"{name} must be one of {', '.join(allowed)} but is {getattr(self, name)!r}")
+        if problems:
+            raise ConfigError("invalid fit configuration: " + "; ".join(problems))
+
+    def replace(self, **changes: object) -> "FitConfig":
+        """A copy with some values changed."""
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
+
+    def batch_for(self, num_models: int) -> int:
+        """Batch size, in questions answered by all of `num_models` LLMs."""
+        return self.batch_questions or max(1, round(PAPER_BATCH_PAIRS / num_models))
+
+    def batch_shape(self, num_models: int, num_questions: int) -> tuple[int, int]:
+        """Questions in a batch and groups the models are dealt into, with `num_questions` to train on."""
+        questions = self.batch_for(num_models)
+        groups = self.model_groups or (max(1, GROUPED_QUESTIONS // questions) if self.noise_per == "pair" else 1)
+        groups = min(groups, num_models)
+        return min(questions * groups, num_questions), groups
+
+
+PRESETS: dict[str, FitConfig] = {
+    "paper": FitConfig(),
+    "fast": FitConfig(batch_questions=512, learning_rate=1e-2, epochs=10, schedule="one-cycle"),
+}
+
+
+def preset(name: str) -> FitConfig:
+    """The named preset: `paper` (official recipe) or `fast` (same accuracy, far fewer and larger steps).
+
+    Raises:
+        ConfigError: for an unknown name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {name!r}; allowed: {', '.join(PRESETS)}")
+    return PRESETS[name]

@@ -1,0 +1,218 @@
+"""The bilinear decoder of EmbedLLM for K fused members: parameters, exact noise, loss gradient in two algebraic forms.
+
+Shapes: K members, M models, batches of B questions x G models, D encoding width, d embedding dimension (padded to the widest member;
+the padding is zero, has zero gradient, and so stays zero). With u = p * w (see `embedllm.model`):
+
+    collapsed form   V = U W'  (G, D),   Z = X V' + offset          6 G D d + 4 B G D   FLOPs a step
+    factor form      H = X W + b (B, d), Z = H U' + c               4 B D d + 6 B G d   (+ noise: 4 D d² + 4 G d²)
+
+Noise. The official code adds ε ~ N(0, α² I_D) to the encoding, drawn anew for every (model, question) pair, which adds
+v_m · ε to the log-odds. That is N(0, α² |v_m|²), independent over pairs, so one scalar η ~ N(0, 1) per pair,
+z + α |v_m| η, has exactly the same distribution without a (pairs, D) tensor. Its gradient is the official one with the
+components of ε orthogonal to v_m averaged out: same expectation, lower variance. In the factor form |v_m|² = u' (W'W) u.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from embedllm.model import EmbedLLM
+
+ALIGN = 16  # floats; segments start on cache lines
+TINY = 1e-12  # keeps |v| off zero in the noise gradient
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each parameter lies in a member's flat vector, so that the optimiser sees one vector per member."""
+
+    models: int
+    width: int
+    dim: int
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {
+            "model_embeddings": (self.models, self.dim),
+            "projection": (self.width, self.dim),
+            "bias": (self.dim,),
+            "head_weight": (2, self.dim),
+            "head_bias": (2,),
+        }
+
+    @property
+    def size(self) -> int:
+        """Floats per member, padding included."""
+        return sum(_aligned(shape) for shape in self.shapes.values())
+
+    def views(self, flat: Tensor) -> dict[str, Tensor]:
+        """Named views of a (K, size) tensor, each of shape (K, *shape)."""
+        found, start = {}, 0
+        for name, shape in self.shapes.items():
+            found[name] = flat[:, start : start + _numel(shape)].unflatten(1, shape)
+            start += _aligned(shape)
+        return found
+
+    def initialise(self, flat: Tensor, dim: int, generator: torch.Generator) -> None:
+        """Fill one member's flat vector (size,) as the official code does: N(0, 1) embeddings, PyTorch's linear layers.
+
+        Drawn on the CPU at the member's own `dim`, so the start depends neither on the device nor on companions.
+        """
+        drawn = {
+            "model_embeddings": torch.randn(self.models, dim, generator=generator),
+            "projection": _uniform((self.width, dim), self.width, generator),
+            "bias": _uniform((dim,), self.width, generator),
+            "head_weight": _uniform((2, dim), dim, generator),
+            "head_bias": _uniform((2,), dim, generator),
+        }
+        flat.zero_()
+        for name, view in self.views(flat[None]).items():
+            view[0][..., : drawn[name].shape[-1]] = drawn[name].to(flat.device)
+
+    def export(self, flat: Tensor, dim: int) -> EmbedLLM:
+        """The member's model without padding, copied to the CPU."""
+        views = {name: view[0] for name, view in self.views(flat[None]).items()}
+        cut = {name: view if name == "head_bias" else view[..., :dim] for name, view in views.items()}
+        return EmbedLLM(**{name: view.detach().clone().contiguous().cpu() for name, view in cut.items()})
+
+
+def _numel(shape: tuple[int, ...]) -> int:
+    return int(torch.Size(shape).numel())
+
+
+def _aligned(shape: tuple[int, ...]) -> int:
+    return -(-_numel(shape) // ALIGN) * ALIGN
+
+
+def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> Tensor:
+    bound = fan_in**-0.5
+    return torch.rand(shape, generator=generator) * (2 * bound) - bound
+
+
+def step_flops(form: str, models: int, width: int, dim: int, batch: int, *, pair_noise: bool) -> int:
+    """Floating-point operations of the matrix products of one training step of one member."""
+    if form == "collapsed":
+        return 6 * models * width * dim + 4 * batch * models * width
+    noise = 4 * width * dim**2 + 4 * models * dim**2 if pair_noise else 0
+    return 4 * batch * width * dim + 6 * batch * models * dim + noise
+
+
+def cheaper_form(models: int, width: int, dim: int, batch: int, *, pair_noise: bool) -> str:
+    """`factor` or `collapsed`, whichever needs fewer FLOPs at these shapes."""
+    return min(
+        ("factor", "collapsed"),
+        key=lambda form: step_flops(form, models, width, dim, batch, pair_noise=pair_noise),
+    )
+
+
+class Batch(NamedTuple):
+    """One batch of every member: a block of B questions x a group of G models.
+
+    Args:
+        questions: (K, B, D) encodings.
+        target: (K, B, G) share of right answers.
+        scale: broadcastable to (K, B, G), weight of each cell over the batch's total weight.
+        noise_level: (K,) α of each member.
+        noise: (K, B, G) standard normals, one per pair, or None.
+    """
+
+    questions: Tensor
+    target: Tensor
+    scale: Tensor
+    noise_level: Tensor
+    noise: Tensor | None = None
+
+
+class Group:
+    """Parameters of one group of models and where their gradients go: views of shape (K, …), made once, used every step.
+
+    Group `number` of `groups` holds every `groups`-th model, so that neighbours in the list are dealt apart.
+    """
+
+    def __init__(self, layout: Layout, parameters: Tensor, gradient: Tensor, number: int, groups: int) -> None:
+        values, slopes = layout.views(parameters), layout.views(gradient)
+        self.embeddings = values["model_embeddings"][:, number::groups]
+        self.projection, self.projection_t = values["projection"], values["projection"].mT
+        self.bias, self.bias_column = values["bias"][:, None, :], values["bias"][:, :, None]
+        self.head_wrong, self.head_right = (values["head_weight"][:, row : row + 1] for row in (0, 1))
+        self.offset_wrong, self.offset_right = (values["head_bias"][:, row, None, None] for row in (0, 1))
+
+        self.to_embeddings = slopes["model_embeddings"][:, number::groups]
+        self.to_others = slopes["model_embeddings"] if groups > 1 else None
+        self.to_projection, self.to_bias = slopes["projection"], slopes["bias"][:, None, :]
+        self.to_head_wrong, self.to_head_right = (slopes["head_weight"][:, row : row + 1] for row in (0, 1))
+        self.to_offset_wrong, self.to_offset_right = (slopes["head_bias"][:, row, None, None] for row in (0, 1))
+
+    def fold_head(self) -> tuple[Tensor, Tensor, Tensor]:
+        """U = P * w (K, G, d), w (K, 1, d) and c (K, 1, 1): the two-class head folded into the embeddings."""
+        difference = self.head_right - self.head_wrong
+        return self.embeddings * difference, difference, self.offset_right - self.offset_wrong
+
+    def write_head_gradient(self, into_scaled: Tensor, difference: Tensor, into_offset: Tensor) -> None:
+        """Gradients of the embeddings and of the head, whose two rows get opposite signs as in softmax."""
+        if self.to_others is not None:
+            self.to_others.zero_()
+        torch.mul(into_scaled, difference, out=self.to_embeddings)
+        torch.sum(into_scaled.mul_(self.embeddings), 1, keepdim=True, out=self.to_head_right)
+        torch.neg(self.to_head_right, out=self.to_head_wrong)
+        torch.sum(into_offset, (1, 2), keepdim=True, out=self.to_offset_right)
+        torch.neg(self.to_offset_right, out=self.to_offset_wrong)
+
+
+def collapsed_gradient(group: Group, batch: Batch) -> None:
+    """Write the gradient of the batch's weighted mean cross-entropy into the group's gradient, collapsed form."""
+    scaled, difference, offset = group.fold_head()
+    weights = torch.bmm(scaled, group.projection_t)
+    offsets = torch.baddbmm(offset, scaled, group.bias_column)
+    logits = torch.baddbmm(offsets.mT, batch.questions, weights.mT)
+    norms = None if batch.noise is None else torch.linalg.vector_norm(weights, dim=2).clamp_min_(TINY)
+    pulled = _output_gradient(logits, batch, norms)
+
+    into_offset = pulled.sum(1, keepdim=True).mT
+    if norms is None:
+        into_weights = torch.bmm(pulled.mT, batch.questions)
+    else:
+        into_weights = torch.baddbmm(weights.mul_(_noise_pull(pulled, batch, norms)), pulled.mT, batch.questions)
+    into_scaled = torch.baddbmm(into_offset * group.bias, into_weights, group.projection)
+    torch.bmm(into_weights.mT, scaled, out=group.to_projection)
+    torch.bmm(into_offset.mT, scaled, out=group.to_bias)
+    group.write_head_gradient(into_scaled, difference, into_offset)
+
+
+def factor_gradient(group: Group, batch: Batch) -> None:
+    """The same as :func:`collapsed_gradient` in factor form: cheaper where a batch has few questions."""
+    scaled, difference, offset = group.fold_head()
+    projected = torch.baddbmm(group.bias, batch.questions, group.projection)
+    logits = torch.baddbmm(offset, projected, scaled.mT)
+    norms = spread = None
+    if batch.noise is not None:
+        spread = torch.bmm(scaled, torch.bmm(group.projection_t, group.projection))
+        norms = (spread * scaled).sum(2).clamp_min_(TINY**2).sqrt_()
+    pulled = _output_gradient(logits, batch, norms)
+
+    into_projected = torch.bmm(pulled, scaled)
+    if norms is None or spread is None:
+        into_scaled = torch.bmm(pulled.mT, projected)
+        torch.bmm(batch.questions.mT, into_projected, out=group.to_projection)
+    else:
+        noise_pull = _noise_pull(pulled, batch, norms)
+        into_scaled = torch.baddbmm(spread.mul_(noise_pull), pulled.mT, projected)
+        second_moment = torch.bmm(scaled.mT, scaled * noise_pull)
+        through_norms = torch.bmm(group.projection, second_moment)
+        torch.baddbmm(through_norms, batch.questions.mT, into_projected, out=group.to_projection)
+    torch.sum(into_projected, 1, keepdim=True, out=group.to_bias)
+    group.write_head_gradient(into_scaled, difference, pulled)
+
+
+def _output_gradient(logits: Tensor, batch: Batch, norms: Tensor | None) -> Tensor:
+    """(sigmoid(z + α |v| η) - target) * scale, shape (K, B, G); `logits` is overwritten."""
+    if batch.noise is not None and norms is not None:
+        logits.addcmul_((batch.noise_level[:, None] * norms)[:, None, :], batch.noise)
+    return logits.sigmoid_().sub_(batch.target).mul_(batch.scale)
+
+
+def _noise_pull(pulled: Tensor, batch: Batch, norms: Tensor) -> Tensor:
+    """d loss / d |v| over |v|, (K, G, 1): what the noise adds to the gradient of v per unit of v."""
+    return ((pulled * batch.noise).sum(1) * batch.noise_level[:, None] / norms)[:, :, None]

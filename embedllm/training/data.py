@@ -1,0 +1,99 @@
+"""The tensors a fit reads, laid out for question-blocked batches and placed on the device once per process."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from embedllm.errors import DataError
+
+if TYPE_CHECKING:
+    from embedllm.data import CorrectnessMatrix, Split
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Encodings and labels of the training and validation questions; test questions never get here.
+
+    Training questions come first: rows 0..num_train-1; validation questions follow.
+
+    Args:
+        encodings: (questions, D) float32.
+        target: (questions, M) float32, share of right answers, 0 where missing.
+        weight: (questions, M) float32, number of attempts, or None where every cell has exactly one.
+        num_train: number of training questions.
+        train_ids: (num_train,) int64, index of each training row in the correctness matrix.
+    """
+
+    encodings: Tensor
+    target: Tensor
+    weight: Tensor | None
+    num_train: int
+    train_ids: np.ndarray
+
+    @property
+    def num_models(self) -> int:
+        return self.target.shape[1]
+
+    @property
+    def num_val(self) -> int:
+        return self.target.shape[0] - self.num_train
+
+    @property
+    def width(self) -> int:
+        return self.encodings.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        return self.encodings.device
+
+    @classmethod
+    def build(
+        cls,
+        data: "CorrectnessMatrix",
+        split: "Split",
+        encodings: np.ndarray,
+        device: str | torch.device | None = None,
+    ) -> "FitData":
+        """Gather the training and validation sides of `split` onto `device` (None = CUDA where present, else CPU).
+
+        Args:
+            data: the correctness matrix.
+            split: which questions train and which validate; both sides must be non-empty.
+            encodings: float32 of shape (questions, D), a row per question of `data`.
+            device: where the tensors live.
+
+        Raises:
+            DataError: if the encodings do not fit the data, are not finite, or a side is empty or has no label at all.
+        """
+        problems = []
+        if encodings.ndim != 2 or encodings.shape[0] != data.num_questions:
+            problems.append(f"encodings have shape {encodings.shape}; the data has {data.num_questions} questions")
+        for side, ids in (("training", split.train), ("validation", split.val)):
+            if len(ids) == 0:
+                problems.append(f"the split {split.name!r} has no {side} questions")
+            elif not data.attempts[:, ids].any():
+                problems.append(f"no {side} question of the split {split.name!r} has a label")
+        if not problems:
+            finite = np.isfinite(encodings).all(axis=1)
+            if not finite.all():
+                rows = np.flatnonzero(~finite)
+                problems.append(f"{len(rows)} encodings hold NaN or infinity, the first in row {rows[0]}; encode again")
+        if problems:
+            raise DataError("the data to fit", problems)
+
+        rows = np.concatenate([split.train, split.val])
+        attempts = np.ascontiguousarray(data.attempts[:, rows].T).astype(np.float32)
+        correct = np.ascontiguousarray(data.correct[:, rows].T).astype(np.float32)
+        target = np.divide(correct, attempts, out=np.zeros_like(correct), where=attempts > 0)
+        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        uniform = bool((attempts == 1).all())
+        return cls(
+            encodings=torch.from_numpy(np.ascontiguousarray(encodings[rows], dtype=np.float32)).to(where),
+            target=torch.from_numpy(target).to(where),
+            weight=None if uniform else torch.from_numpy(attempts).to(where),
+            num_train=len(split.train),
+            train_ids=np.asarray(split.train, dtype=np.int64),
+        )

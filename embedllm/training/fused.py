@@ -1,0 +1,252 @@
+"""Train K members as one program: one set of batched matrix products a step, no host synchronisation inside an epoch.
+
+Members are sorted by their number of steps, so that those still training in a step are a leading slice of every tensor;
+a member that diverges, stops early or is pruned leaves the tensors at the end of an epoch.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from embedllm.config import FitConfig
+from embedllm.model import EmbedLLM
+from embedllm.training.bilinear import Batch, Group, Layout, cheaper_form, collapsed_gradient, factor_gradient
+from embedllm.training.data import FitData
+from embedllm.training.optimizer import MemberAdam, learning_rates
+from embedllm.training.streams import MemberStreams, noise_chunk_blocks
+
+CURVES = ("train_log_loss", "val_log_loss", "val_accuracy")
+
+EpochEnd = Callable[[int, np.ndarray, np.ndarray], Iterable[int]]
+"""(epoch, val_log_loss (K,), val_accuracy (K,)) -> members to drop; NaN where a member no longer trains."""
+
+
+@dataclass
+class Member:
+    """State of one configuration while it trains."""
+
+    index: int
+    config: FitConfig
+    streams: MemberStreams
+    rates: list[float]
+    history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
+    best_epoch: int = 0
+    best_loss: float = float("inf")
+    seconds: float = 0.0
+    stopped: str | None = None
+    failure: str | None = None
+    model: EmbedLLM | None = None
+
+
+class FusedRun:
+    """Members of equal batch size, epochs and kind of noise, and of similar embedding dimension, trained together."""
+
+    def __init__(self, configs: Sequence[FitConfig], subsets: Sequence[np.ndarray], data: FitData) -> None:
+        """`subsets[k]`: int64 rows of `data` that member k trains on."""
+        first = configs[0]
+        self.data = data
+        self.epochs = first.epochs
+        self.batch, self.groups = first.batch_shape(data.num_models, len(subsets[0]))
+        self.group_size = -(-data.num_models // self.groups)
+        self.pair_noise = first.noise_per == "pair"
+        self.noisy = any(config.noise > 0 for config in configs)
+        self.total = len(configs)
+
+        dim = max(config.embedding_dim for config in configs)
+        self.layout = Layout(data.num_models, data.width, dim)
+        form = cheaper_form(self.group_size, data.width, dim, self.batch, pair_noise=self.pair_noise and self.noisy)
+        self.write_gradient = collapsed_gradient if form == "collapsed" else factor_gradient
+
+        self.members = []
+        for index, (config, subset) in enumerate(zip(configs, subsets, strict=True)):
+            streams = MemberStreams(config, data, subset)
+            rates = learning_rates(config.schedule, config.learning_rate, streams.blocks * self.groups * config.epochs)
+            self.members.append(Member(index, config, streams, rates))
+        self.members.sort(key=lambda member: -member.streams.blocks)
+        self.done: list[Member] = []
+
+        self.parameters = torch.zeros(len(configs), self.layout.size, device=data.device)
+        self.gradient = torch.zeros_like(self.parameters)
+        self.best = torch.zeros_like(self.parameters)
+        for row, member in zip(self.parameters, self.members, strict=True):
+            self.layout.initialise(row, member.config.embedding_dim, member.streams.init)
+        decay = [member.config.weight_decay for member in self.members]
+        self.optimizer = MemberAdam(self.parameters, self.gradient, decay)
+        self._bind_members()
+
+    def train(self, on_epoch: EpochEnd | None = None) -> list[Member]:
+        """Run to the end; returns the members in the order of the configurations given."""
+        with torch.no_grad():
+            for epoch in range(1, self.epochs + 1):
+                if not self.members:
+                    break
+                started = time.perf_counter()
+                self._train_epoch(epoch)
+                losses, accuracies = self._score_epoch(epoch)
+                for member in self.members:
+                    member.seconds += (time.perf_counter() - started) / len(self.members)
+                if on_epoch is not None:
+                    self._prune(on_epoch(epoch, losses, accuracies))
+                self._retire([row for row, member in enumerate(self.members) if member.stopped])
+            self._retire(list(range(len(self.members))))
+        return sorted(self.done, key=lambda member: member.index)
+
+    def _bind_members(self) -> None:
+        """What changes only when members leave: noise levels, and views for each number of leading members."""
+        self.noise_level = torch.tensor([member.config.noise for member in self.members], device=self.data.device)
+        self.views = [
+            [
+                Group(self.layout, self.parameters[:count], self.gradient[:count], number, self.groups)
+                for number in range(self.groups)
+            ]
+            for count in range(1, len(self.members) + 1)
+        ]
+
+    def _train_epoch(self, epoch: int) -> None:
+        blocks = [member.streams.blocks for member in self.members]
+        rows, mask = self._epoch_blocks(blocks)
+        noise, chunk = self._noise_buffer()
+        fused = len(self.members)
+        for block in range(blocks[0]):
+            while blocks[fused - 1] <= block:
+                fused -= 1
+            if noise is not None and block % chunk == 0:
+                for row in range(fused):
+                    self.members[row].streams.fill_noise(noise[row, : min(chunk, blocks[row] - block)])
+            drawn = None if noise is None else noise[:fused, block % chunk]
+            batch = self._gather(rows[:fused, block], mask[:fused, block], drawn)
+            for number, group in enumerate(self.views[fused - 1]):
+                self.write_gradient(group, self._of_group(batch, number))
+                self.optimizer.step(
+                    [
+                        self.members[row].rates[((epoch - 1) * blocks[row] + block) * self.groups + number]
+                        for row in range(fused)
+                    ]
+                )
+
+    def _epoch_blocks(self, blocks: list[int]) -> tuple[Tensor, Tensor]:
+        """The members' question blocks on one leading axis, (K, blocks, B), and their masks."""
+        rows = torch.zeros(len(blocks), blocks[0], self.batch, dtype=torch.int64)
+        mask = torch.zeros(len(blocks), blocks[0], self.batch)
+        for index, member in enumerate(self.members):
+            rows[index, : blocks[index]], mask[index, : blocks[index]] = member.streams.epoch_blocks()
+        device = self.data.device
+        return rows.to(device, non_blocking=True), mask.to(device, non_blocking=True)
+
+    def _gather(self, rows: Tensor, mask: Tensor, noise: Tensor | None) -> Batch:
+        """A block of questions (K, B) with all models' labels; `noise` is per question or per pair, as configured.
+
+        Where every cell has one attempt, its scale is the question's share of the block; else it is its attempts.
+        """
+        data, flat = self.data, rows.reshape(-1)
+
+        def take(table: Tensor) -> Tensor:
+            return torch.index_select(table, 0, flat).view(*rows.shape, -1)
+
+        questions = take(data.encodings)
+        if noise is not None and not self.pair_noise:
+            questions.addcmul_(self.noise_level[: len(rows), None, None], noise)
+        if data.weight is None:
+            scale = (mask / mask.sum(1, keepdim=True))[:, :, None]
+        else:
+            scale = mask[:, :, None] * take(data.weight)
+        pair_noise = noise if self.pair_noise else None
+        return Batch(questions, take(data.target), scale, self.noise_level[: len(rows)], pair_noise)
+
+    def _of_group(self, block: Batch, number: int) -> Batch:
+        """The block restricted to one group of models, its cells weighted to sum to one."""
+        target = block.target[:, :, number :: self.groups]
+        models = target.shape[2]
+        if self.data.weight is None:
+            scale = block.scale / models
+        else:
+            scale = block.scale[:, :, number :: self.groups]
+            scale = scale / scale.sum((1, 2), keepdim=True).clamp_min(1.0)
+        noise = None if block.noise is None else block.noise[:, number, :, :models]
+        return Batch(block.questions, target, scale, block.noise_level, noise)
+
+    def _noise_buffer(self) -> tuple[Tensor | None, int]:
+        if not self.noisy:
+            return None, 1
+        shape = (self.groups, self.batch, self.group_size) if self.pair_noise else (self.batch, self.data.width)
+        chunk = noise_chunk_blocks(math.prod(shape))
+        return torch.empty(len(self.members), chunk, *shape, device=self.data.device), chunk
+
+    def _score_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Noise-free losses at the end of an epoch; keeps the best parameters and marks who diverged or ran stale."""
+        data = self.data
+        scores = torch.stack([self._score(row, member) for row, member in enumerate(self.members)]).tolist()
+        losses, accuracies = np.full(self.total, np.nan), np.full(self.total, np.nan)
+        for row, (member, values) in enumerate(zip(self.members, scores, strict=True)):
+            for name, value in zip(CURVES, values, strict=True):
+                member.history[name].append(value)
+            loss = values[1]
+            losses[member.index], accuracies[member.index] = loss, values[2]
+            if not np.isfinite(values[:2]).all():
+                member.stopped = "diverged"
+                member.failure = (
+                    f"diverged: log-loss is {loss} on the {data.num_val} validation questions after epoch {epoch} "
+                    f"(learning_rate {member.config.learning_rate:g}); lower the learning rate"
+                )
+            elif loss < member.best_loss:
+                member.best_loss, member.best_epoch = loss, epoch
+                self.best[row].copy_(self.parameters[row])
+            elif member.config.patience is not None and epoch - member.best_epoch >= member.config.patience:
+                member.stopped = "patience"
+        return losses, accuracies
+
+    def _score(self, row: int, member: Member) -> Tensor:
+        """Train log-loss (on as many of the member's questions as validate), validation log-loss and accuracy."""
+        data = self.data
+        sample = member.streams.sample(data.num_val).to(data.device)
+        values = {name: view[0] for name, view in self.layout.views(self.parameters[row : row + 1]).items()}
+        weights, offset = EmbedLLM(**values).collapse()
+        seen = torch.addmm(offset, data.encodings[sample], weights.T)
+        train_loss, _ = _loss_and_accuracy(
+            seen, data.target[sample], None if data.weight is None else data.weight[sample]
+        )
+        held_out = torch.addmm(offset, data.encodings[data.num_train :], weights.T)
+        val_weight = None if data.weight is None else data.weight[data.num_train :]
+        val_loss, accuracy = _loss_and_accuracy(held_out, data.target[data.num_train :], val_weight)
+        return torch.stack([train_loss, val_loss, accuracy])
+
+    def _prune(self, dropped: Iterable[int]) -> None:
+        unwanted = set(dropped)
+        for member in self.members:
+            if member.index in unwanted and member.stopped is None:
+                member.stopped = "pruned"
+
+    def _retire(self, leaving: list[int]) -> None:
+        """Take members out of the fused tensors, so that those who stay pay nothing for them."""
+        if not leaving:
+            return
+        for row in leaving:
+            member = self.members[row]
+            if member.failure is None:
+                kept = self.best if member.config.keep == "best" else self.parameters
+                member.model = self.layout.export(kept[row], member.config.embedding_dim)
+                if member.config.keep == "last":
+                    member.best_epoch = len(member.history["val_log_loss"])
+            self.done.append(member)
+        staying = [row for row in range(len(self.members)) if row not in set(leaving)]
+        self.members = [self.members[row] for row in staying]
+        self.parameters, self.gradient, self.best = (
+            tensor[staying].contiguous() for tensor in (self.parameters, self.gradient, self.best)
+        )
+        self.optimizer.keep(staying, self.parameters, self.gradient)
+        self._bind_members()
+
+
+def _loss_and_accuracy(logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Weighted mean cross-entropy and accuracy of (questions, M) log-odds, as scalar tensors."""
+    total = float(target.numel()) if weight is None else weight.sum().clamp_min(1.0)
+    loss = functional.binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
+    right = torch.where(logits > 0, target, 1 - target)
+    hits = right.sum() if weight is None else (right * weight).sum()
+    return loss / total, hits / total
