@@ -1,0 +1,183 @@
+"""Which layout a source has, and which of its columns mean what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from embedllm.data.importing.problems import Problems
+from embedllm.data.importing.tables import column_names, is_table
+from embedllm.data.matrix import META_FILE, SPLIT_NAMES
+from embedllm.errors import DataError
+
+Format = Literal["official", "long", "wide", "harness"]
+
+SYNONYMS: dict[str, tuple[str, ...]] = {
+    "question": ("question", "question_id", "prompt_id", "item", "item_id", "sample_id", "doc_id", "example_id"),
+    "model": ("model", "model_id", "model_name", "llm", "llm_id", "llm_name", "subject_model"),
+    "label": ("label", "correct", "is_correct", "correctness", "score", "acc", "accuracy", "exact_match", "result"),
+    "attempts": ("attempts", "count", "trials", "num_attempts", "n_attempts"),
+    "prompt": ("prompt", "question_text", "text", "prompt_text"),
+    "category": ("category", "task", "task_name", "subject"),
+    "benchmark": ("benchmark", "dataset", "dataset_name", "source_dataset"),
+    "split": ("split", "side", "partition"),
+    "model_name": ("model_name", "model_label"),
+}
+"""Column names understood without a mapping, best first, compared without regard to case."""
+
+_OFFICIAL = {name: name for name in ("label", "prompt", "category", "model_name")}
+_OFFICIAL |= {"question": "prompt_id", "model": "model_id"}
+_OFFICIAL_REQUIRED = ("question", "model", "label", "category")
+_REQUIRED = {"long": ("model", "question", "label"), "wide": ("question",)}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was recognised in a source.
+
+    Args:
+        format: the layout.
+        files: the table or sample files, each with the side its questions belong to (None: not said by the file).
+        columns: canonical column name -> name in the files, for tables.
+        models: in a wide table, the columns that hold one model's labels each.
+    """
+
+    format: Format
+    files: tuple[tuple[Path, str | None], ...]
+    columns: Mapping[str, str]
+    models: tuple[str, ...] = ()
+
+
+def recognise(
+    source: Path, format: str, columns: Mapping[str, str] | None, problems: Problems, notes: list[str]
+) -> Layout | None:
+    """The layout of `source`; None where the problems found rule out reading it.
+
+    Raises:
+        DataError: for a source that does not exist, is imported data already, or matches no layout.
+    """
+    columns = dict(columns or {})
+    if format not in ("auto", *get_args(Format)):
+        raise DataError(str(source), [f"unknown format {format!r}; allowed: auto, {', '.join(get_args(Format))}"])
+    unknown = [name for name in columns if name not in SYNONYMS]
+    if unknown:
+        raise DataError(
+            str(source), [f"cannot map a column to {name!r}; allowed: {', '.join(SYNONYMS)}" for name in unknown]
+        )
+    if not source.exists():
+        raise DataError(str(source), ["no such file or folder"])
+    if source.is_dir() and (source / META_FILE).is_file():
+        raise DataError(str(source), ["this is imported data already; use it as DATA"])
+
+    sides = [(source / f"{side}.csv", side) for side in SPLIT_NAMES] if source.is_dir() else []
+    present = tuple((path, side) for path, side in sides if path.is_file())
+    if format == "official" or (format == "auto" and present):
+        return _official(source, present, columns, problems, notes)
+    samples = sorted(source.rglob("samples_*.jsonl")) if source.is_dir() else []
+    if source.is_file() and source.suffix == ".jsonl":
+        samples = [source]
+    if format == "harness" or (format == "auto" and samples):
+        if not samples:
+            raise DataError(
+                str(source), ["there is no samples_*.jsonl below this folder; make them with --log_samples"]
+            )
+        return Layout("harness", tuple((path, None) for path in samples), columns)
+    tables = sorted(p for p in source.iterdir() if is_table(p)) if source.is_dir() else [source] * is_table(source)
+    if not tables:
+        raise DataError(str(source), [_nothing_found(source)])
+    return _table(tables, format, columns, problems)
+
+
+def _official(
+    source: Path,
+    present: tuple[tuple[Path, str], ...],
+    columns: Mapping[str, str],
+    problems: Problems,
+    notes: list[str],
+) -> Layout | None:
+    if not present:
+        raise DataError(str(source), ["there is no train.csv, val.csv or test.csv in this folder"])
+    absent = [f"{side}.csv" for side in SPLIT_NAMES if side not in dict((s, p) for p, s in present)]
+    if absent:
+        notes.append(f"there is no {' and no '.join(absent)}; no question is on that side")
+    wanted = {**_OFFICIAL, **columns}
+    found: dict[str, str] = {}
+    for path, _ in present:
+        names = column_names(path, problems)
+        if names is None:
+            continue
+        found = {name: column for name, column in wanted.items() if column in names}
+        required = _OFFICIAL_REQUIRED if (source / "question_order.csv").is_file() else (*_OFFICIAL_REQUIRED, "prompt")
+        _require(path, required, found, wanted, names, problems)
+    return None if problems else Layout("official", present, found)
+
+
+def _table(tables: Sequence[Path], format: str, columns: Mapping[str, str], problems: Problems) -> Layout | None:
+    headers = [names for path in tables if (names := column_names(path, problems)) is not None]
+    if problems:
+        return None
+    for path, names in zip(tables[1:], headers[1:], strict=True):
+        if set(names) != set(headers[0]):
+            problems.add(
+                f"{path.name} has the columns {', '.join(names)}, unlike {tables[0].name}: {', '.join(headers[0])}; "
+                "all tables of a folder must have the same columns"
+            )
+    if problems:
+        return None
+    found = _match(headers[0], columns)
+    if format == "auto":
+        format = "long" if "label" in found else "wide"
+    if format == "wide":
+        # In a wide table only the question's own columns are not a model's; `label` and the like name none.
+        own = {"question", "prompt", "category", "benchmark", "split"}
+        found = {name: column for name, column in found.items() if name in own}
+    if "question" not in found and "prompt" in found:
+        found["question"] = found["prompt"]
+    wanted = {name: columns.get(name, "` or `".join(SYNONYMS[name])) for name in SYNONYMS}
+    _require(tables[0], _REQUIRED[format], found, wanted, headers[0], problems)
+    models = tuple(name for name in headers[0] if name not in found.values()) if format == "wide" else ()
+    if format == "wide" and len(models) < 2:
+        problems.add(
+            f"{tables[0].name} has the columns {', '.join(headers[0])}: neither a long table (columns `model`, "
+            "`question`, `label`) nor a wide one (a question column and one column per model); name the columns that "
+            "hold them, for instance --columns.label=NAME"
+        )
+    files = tuple((path, None) for path in tables)
+    return None if problems else Layout("long" if format == "long" else "wide", files, found, models)
+
+
+def _match(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Canonical name -> column, from the explicit mapping first, then by synonyms; a column serves once."""
+    found = {name: column for name, column in columns.items() if column in names}
+    lowered = {name.lower(): name for name in reversed(names)}
+    for name, synonyms in SYNONYMS.items():
+        if name in columns:
+            continue
+        for synonym in synonyms:
+            column = lowered.get(synonym)
+            if column is not None and column not in found.values():
+                found[name] = column
+                break
+    return found
+
+
+def _require(
+    path: Path,
+    required: Sequence[str],
+    found: Mapping[str, str],
+    wanted: Mapping[str, str],
+    names: Sequence[str],
+    problems: Problems,
+) -> None:
+    for name in required:
+        if name not in found:
+            means = f" (the {name})" if wanted[name] != name else ""
+            problems.add(f"{path.name} has no column `{wanted[name]}`{means}; it has {', '.join(names)}")
+
+
+def _nothing_found(source: Path) -> str:
+    what = "the folder holds" if source.is_dir() else "it is"
+    return (
+        f"{what} nothing that can be imported; allowed: a folder with train.csv, val.csv and test.csv, a .csv, .tsv or "
+        ".parquet table (long or wide), or a folder of lm-evaluation-harness logs samples_*.jsonl"
+    )

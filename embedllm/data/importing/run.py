@@ -1,0 +1,160 @@
+"""The import: recognise the layout, stream every file into a collector, check, save."""
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+
+from embedllm.data.importing.assemble import assemble
+from embedllm.data.importing.collector import Collector
+from embedllm.data.importing.harness import harness_blocks
+from embedllm.data.importing.labels import Place
+from embedllm.data.importing.layout import Layout, recognise
+from embedllm.data.importing.problems import Problems
+from embedllm.data.importing.report import ImportReport
+from embedllm.data.importing.tables import stream_table
+from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
+from embedllm.errors import DataError
+
+Duplicates = Literal["binomial", "majority", "max", "last"]
+
+
+def import_data(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    format: Literal["auto", "official", "long", "wide", "harness"] = "auto",
+    duplicates: Duplicates = "binomial",
+    columns: Mapping[str, str] | None = None,
+    progress: bool = False,
+    provenance: Mapping[str, object] | None = None,
+) -> ImportReport:
+    """Import correctness labels and save them as a `CorrectnessMatrix` folder.
+
+    A label is 0 or 1 (or false/true). A fraction is allowed where a column `attempts` says out of how many answers.
+    Questions are ordered by question_order.csv, else by id; models by model_order.csv, else by id.
+
+    Args:
+        source: official: a folder with train.csv, val.csv, test.csv (prompt_id, model_id, label, prompt, category and
+            optionally model_name), and optionally model_order.csv and question_order.csv. long: a CSV or Parquet table,
+            or a folder of such, with one row per graded answer. wide: a table with a row per question and a column per
+            model. harness: a folder of lm-evaluation-harness sample logs, a sub-folder per model.
+        target: the folder to write; an earlier import there is replaced.
+        format: "auto" recognises the layout.
+        duplicates: several rows of one (model, question) pair: "binomial" keeps them as attempts, "majority" (ties
+            count as right), "max" (right if any row is) and "last" make one attempt of them.
+        columns: canonical column name -> name in the source, where it is none of `layout.SYNONYMS`.
+        progress: show a line that counts rows while reading.
+        provenance: entries added to the matrix's `meta`.
+
+    Returns:
+        The report of what was merged, moved, skipped and guessed.
+
+    Raises:
+        DataError: listing every problem found; nothing is written then.
+    """
+    started = time.perf_counter()
+    source = Path(source)
+    if duplicates not in get_args(Duplicates):
+        raise DataError(str(source), [f"duplicates={duplicates!r}; allowed: {', '.join(get_args(Duplicates))}"])
+    problems, notes = Problems(), list[str]()
+    layout = recognise(source, format, columns, problems, notes)
+    problems.raise_if_any(str(source))
+    assert layout is not None
+    collector = Collector(problems, keep_last=duplicates == "last", texts_may_differ=layout.format == "harness")
+    with _progress_line(progress) as advance:
+        for path, side in layout.files:
+            _read(path, side, layout, collector, problems, notes, advance)
+    if not collector.rows:
+        if not problems:
+            problems.add("no row has a label")
+        problems.raise_if_any(str(source))
+
+    tables = assemble(collector, source if layout.format == "official" else None, problems, notes)
+    correct, attempts, repeats, conflicts = collector.matrices(
+        tables.model_numbers, tables.question_numbers, duplicates
+    )
+    problems.raise_if_any(str(source))
+    sides = Counter(tables.questions["split"].to_pylist())
+    cells = int(np.count_nonzero(attempts))
+    report = ImportReport(
+        source=str(source),
+        format=layout.format,
+        files=tuple(str(path.relative_to(source)) if source.is_dir() else path.name for path, _ in layout.files),
+        columns=dict(layout.columns),
+        rows=collector.rows,
+        models=len(tables.model_numbers),
+        questions=len(tables.question_numbers),
+        benchmarks=len(set(tables.questions["benchmark"].to_pylist())),
+        sides={**{side: sides[side] for side in SPLIT_NAMES}, "without a side": sides[None]},
+        cells=cells,
+        missing_share=1 - cells / attempts.size,
+        repeated_answers=repeats,
+        conflicting_cells=conflicts,
+        duplicates=duplicates,
+        notes=tuple(notes),
+        seconds=time.perf_counter() - started,
+    )
+    meta = {"source": str(source), "simulated": False, "import": report.as_dict(), **(provenance or {})}
+    CorrectnessMatrix(correct, attempts, tables.questions, tables.models, meta).save(target)
+    return report
+
+
+def _read(
+    path: Path,
+    side: str | None,
+    layout: Layout,
+    collector: Collector,
+    problems: Problems,
+    notes: list[str],
+    advance: Callable[[str, int], None],
+) -> None:
+    """Stream one file into the collector."""
+    if layout.format == "harness":
+        for block in harness_blocks(path, layout.columns.get("label"), problems):
+            collector.add(block, Place(f"{path.parent.name}/{path.name}", 1))
+            advance(path.name, len(block["label"]))
+        return
+    row = 1
+    needed = list(dict.fromkeys([*layout.columns.values(), *layout.models]))
+    # A prompt that is the question's key as well is looked up like an id, so it needs its dictionary.
+    plain = {layout.columns.get("prompt", "")} - {layout.columns["question"]}
+    for batch in stream_table(path, needed, problems, notes, plain=plain):
+        block = {name: batch.column(column) for name, column in layout.columns.items()}
+        if "prompt" in block:
+            block["prompt"] = block["prompt"].cast(pa.string())
+        if layout.format == "wide":
+            for model in layout.models:
+                answers = {"model": _constant(model, batch.num_rows), "label": batch.column(model)}
+                place = Place(f"{path.name}, column {model}", row)
+                collector.add(block | answers, place, blank_is_missing=True)
+                block = {"question": block["question"]}  # texts and attributes once are enough
+        else:
+            collector.add(block, Place(path.name, row), side=side)
+        row += batch.num_rows
+        advance(path.name, batch.num_rows)
+
+
+def _constant(text: str, rows: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(np.zeros(rows, dtype=np.int32), pa.array([text]))
+
+
+@contextmanager
+def _progress_line(show: bool) -> Iterator[Callable[[str, int], None]]:
+    """A function (file name, rows read) that keeps a counting line on stderr up to date."""
+    if not show:
+        yield lambda name, rows: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.completed:,} rows read, now {task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda name, rows: bar.update(task, advance=rows, description=name)

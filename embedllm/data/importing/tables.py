@@ -1,0 +1,130 @@
+"""Streaming tables out of CSV and Parquet files: columns as dictionary-encoded text, block by block.
+
+Dictionaries leave small integers to work on, and as text a label such as `yes` arrives here instead of ending the read,
+so that all such labels of a file can be listed in one message.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from embedllm.data.importing.problems import Problems
+
+CSV_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+TEXT = pa.dictionary(pa.int32(), pa.string())
+
+_BLOCK_BYTES = 1 << 21
+_BATCH_ROWS = 1 << 16
+
+
+def is_table(path: Path) -> bool:
+    """Whether the file's name is that of a table this module reads."""
+    return path.name.lower().endswith(CSV_SUFFIXES + PARQUET_SUFFIXES)
+
+
+def column_names(path: Path, problems: Problems) -> list[str] | None:
+    """The column names of a table; None, with the problem noted, where the file has none or cannot be read."""
+    try:
+        if path.name.lower().endswith(PARQUET_SUFFIXES):
+            names = pq.read_schema(path).names
+        elif not path.stat().st_size:
+            problems.add(f"{path.name} is empty; it must begin with a line of column names")
+            return None
+        else:
+            with _open_csv(path, None, []) as reader:
+                names = reader.schema.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        problems.add(f"{path.name} cannot be read ({error})")
+        return None
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        problems.add(f"{path.name} has more than one column called {', '.join(repeated)}; names must be unique")
+        return None
+    return names
+
+
+def stream_table(
+    path: Path, columns: Sequence[str], problems: Problems, notes: list[str], *, plain: Collection[str] = ()
+) -> Iterator[pa.RecordBatch]:
+    """Record batches of the named columns, each of type dictionary<int32, string> without nulls (null becomes "").
+
+    Columns in `plain` are of type string instead, which is cheaper for long texts.
+
+    Rows with too few or too many values, and whatever stops the reader, are noted as problems.
+    """
+    rows = 0
+    try:
+        if path.name.lower().endswith(PARQUET_SUFFIXES):
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns)):
+                    rows += batch.num_rows
+                    yield _as_text(batch, plain)
+        else:
+            broken: list[pacsv.InvalidRow] = []
+            types = {name: pa.string() if name in plain else TEXT for name in columns}
+            with _open_csv(path, types, broken) as reader:
+                for batch in _read_ahead(reader):
+                    rows += batch.num_rows
+                    yield batch
+            for row in broken:
+                kind = f"{path.name}: rows without the {row.expected_columns} values of the header (a truncated file?)"
+                problems.count(kind, 1, [f"{row.actual_columns} values in {row.text[:60]!r}"])
+            if not path.name.lower().endswith(".gz") and not _ends_with_newline(path):
+                notes.append(f"{path.name} does not end with a line break; check that its last row is whole")
+            rows += len(broken)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        problems.add(f"{path.name} cannot be read beyond row {rows:,} (damaged or truncated?): {error}")
+        return
+    if not rows:
+        problems.add(f"{path.name} has column names but no rows")
+
+
+def _open_csv(
+    path: Path, types: Mapping[str, pa.DataType] | None, broken: list[pacsv.InvalidRow]
+) -> pacsv.CSVStreamingReader:
+    def skip(row: pacsv.InvalidRow) -> str:
+        broken.append(row)
+        return "skip"
+
+    tabs = path.name.lower().removesuffix(".gz").endswith(".tsv")
+    return pacsv.open_csv(
+        path,
+        read_options=pacsv.ReadOptions(block_size=_BLOCK_BYTES),
+        parse_options=pacsv.ParseOptions(
+            delimiter="\t" if tabs else ",", newlines_in_values=True, invalid_row_handler=skip
+        ),
+        convert_options=pacsv.ConvertOptions(include_columns=list(types) if types else None, column_types=types),
+    )
+
+
+def _read_ahead(reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
+    """The reader's batches; the next one is parsed in a thread while the caller works on the present one."""
+
+    def next_batch() -> pa.RecordBatch | None:
+        try:
+            return reader.read_next_batch()
+        except StopIteration:
+            return None
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        upcoming = thread.submit(next_batch)
+        while (batch := upcoming.result()) is not None:
+            upcoming = thread.submit(next_batch)
+            yield batch
+
+
+def _as_text(batch: pa.RecordBatch, plain: Collection[str]) -> pa.RecordBatch:
+    texts = {name: pc.fill_null(batch.column(name).cast(pa.string()), "") for name in batch.schema.names}
+    return pa.record_batch({n: text if n in plain else text.dictionary_encode() for n, text in texts.items()})
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) in (b"\n", b"\r")

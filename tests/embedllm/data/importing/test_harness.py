@@ -1,0 +1,90 @@
+"""Sample logs of lm-evaluation-harness, in the shapes that its versions write."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from embedllm.data import CorrectnessMatrix, import_data
+from embedllm.errors import DataError
+
+
+def sample(doc_id: int, prompt: str, **metrics) -> dict:
+    return {
+        "doc_id": doc_id,
+        "doc": {"question": prompt, "choices": [1, "two"]},
+        "target": "A",
+        "arguments": {"gen_args_0": {"arg_0": prompt, "arg_1": " A"}, "gen_args_1": {"arg_0": prompt, "arg_1": " B"}},
+        "resps": [[["-1.5", "False"]]],
+        "filtered_resps": [["-1.5", "False"]],
+        **metrics,
+    }
+
+
+def write(folder: Path, name: str, samples: list[dict]) -> None:
+    folder.mkdir(exist_ok=True, parents=True)
+    (folder / name).write_text("".join(json.dumps(row) + "\n" for row in samples))
+
+
+def test_a_folder_per_model(tmp_path):
+    piqa = "samples_piqa_2024-06-26T12-00-00.123456.jsonl"
+    gpqa = "samples_gpqa_main_zeroshot_2024-06-26T12-00-00.123456.jsonl"
+    write(tmp_path / "org__one", piqa, [sample(0, "Goal 0", acc=1.0, acc_norm=0.0), sample(1, "Goal 1", acc=0.0)])
+    write(tmp_path / "org__one", gpqa, [sample(0, "Hard", acc=0.0)])
+    write(tmp_path / "org__two", piqa, [sample(0, "Goal 0", acc=0.0), sample(1, "Goal 1, chat", acc=1.0)])
+    report = import_data(tmp_path, tmp_path / "data")
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert report.format == "harness"
+    assert data.model_names == ["org/one", "org/two"]
+    assert data.questions["prompt_id"].to_pylist() == ["gpqa_main_zeroshot/0", "piqa/0", "piqa/1"]
+    assert data.prompts == ["Hard", "Goal 0", "Goal 1"]
+    assert data.benchmarks.tolist() == ["gpqa", "piqa", "piqa"]
+    assert data.correct.tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert data.attempts.tolist() == [[1, 1, 1], [0, 1, 1]]
+    assert report.notes == ("1 rows word a question unlike its first row, whose wording is kept",)
+
+
+def test_two_filters_are_two_attempts(tmp_path):
+    rows = [sample(0, "Sum?", exact_match=score, filter=name) for name, score in (("strict", 0), ("flexible", 1.0))]
+    write(tmp_path / "m", "samples_gsm8k.jsonl", rows)
+    import_data(tmp_path, tmp_path / "data")
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert (data.correct.tolist(), data.attempts.tolist()) == ([[1]], [[2]])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [["Sum?", " A"], ["Sum?", " B"]],  # old, multiple choice
+        [["Sum?", {"until": ["\n"]}]],  # old, generation
+        {"gen_args_0": {"arg_0": ["Sum?"], "arg_1": {"until": []}}},  # chat messages
+    ],
+)
+def test_other_shapes_of_arguments(tmp_path, arguments):
+    write(tmp_path / "m", "samples_gsm8k.jsonl", [{**sample(0, "", acc=True), "arguments": arguments}])
+    import_data(tmp_path, tmp_path / "data")
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert data.prompts == ["Sum?"]
+    assert data.correct.tolist() == [[1]]
+
+
+def test_another_metric_by_name(tmp_path):
+    write(tmp_path / "m", "samples_piqa.jsonl", [sample(0, "Goal", acc=0.0, acc_norm=1.0)])
+    import_data(tmp_path, tmp_path / "data", columns={"label": "acc_norm"})
+    assert CorrectnessMatrix.load(tmp_path / "data").correct.tolist() == [[1]]
+
+
+def test_every_bad_log_is_named(tmp_path):
+    write(tmp_path / "m", "samples_a.jsonl", [sample(0, "x", bleu=0.3)])
+    write(tmp_path / "m", "samples_b.jsonl", [{"doc_id": 0, "acc": 1.0}])
+    (tmp_path / "m" / "samples_c.jsonl").write_text(json.dumps(sample(0, "x", acc=1.0))[:-30])
+    write(tmp_path / "m", "samples_d.jsonl", [sample(0, "x", acc=0.25)])
+    with pytest.raises(DataError) as error:
+        import_data(tmp_path, tmp_path / "data")
+    first, second, third, fourth = error.value.problems
+    assert first.startswith("m/samples_a.jsonl has no metric acc, exact_match,")
+    assert first.endswith("its numbers are bleu")
+    assert second == "m/samples_b.jsonl carries no prompt texts (`arguments`)"
+    assert third.startswith("m/samples_c.jsonl cannot be read (damaged or truncated?): ")
+    assert fourth.startswith("m/samples_d.jsonl: labels that are fractions; ")
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,93 @@
+"""The correctness matrix: what it refuses, how it is saved, what its digest means."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from embedllm.data import CorrectnessMatrix, simulate
+from embedllm.errors import DataError
+
+
+@pytest.fixture
+def data() -> CorrectnessMatrix:
+    return simulate(models=3, questions=20, missing=0.2, duplicates=True)
+
+
+def test_save_and_load(data, tmp_path):
+    data.save(tmp_path / "data")
+    loaded = CorrectnessMatrix.load(tmp_path / "data")
+    assert np.array_equal(loaded.correct, data.correct)
+    assert np.array_equal(loaded.attempts, data.attempts)
+    assert loaded.questions.equals(data.questions)
+    assert loaded.models.equals(data.models)
+    assert loaded.digest == data.digest == loaded.meta["digest"]
+    assert loaded.meta["truth"] == data.meta["truth"]
+
+
+def test_every_fault_is_named(data):
+    with pytest.raises(DataError) as error:
+        CorrectnessMatrix(
+            data.correct.astype(np.int64), data.attempts[:, :5], data.questions.drop(["split"]), data.models
+        )
+    assert error.value.problems[:2] == (
+        "`correct` has dtype int64; it must be uint8",
+        "`attempts` has shape (3, 5); models x questions is (3, 20)",
+    )
+    assert error.value.problems[2].startswith("`questions` lacks the columns split; it has [")
+    with pytest.raises(DataError, match="model 0, question 0: 1 right answers out of 0 attempts"):
+        CorrectnessMatrix(np.ones((3, 20), np.uint8), np.zeros((3, 20), np.uint8), data.questions, data.models)
+
+
+def test_digest_sees_content_and_not_chunking(data):
+    def with_questions(table: pa.Table) -> CorrectnessMatrix:
+        return CorrectnessMatrix(data.correct, data.attempts, table, data.models)
+
+    pieces = pa.concat_tables([data.questions.slice(0, 7), data.questions.slice(7)])
+    assert with_questions(pieces).digest == data.digest
+    padded = pa.concat_tables([data.questions.slice(0, 3), data.questions]).slice(3)
+    assert with_questions(padded).digest == data.digest
+    sides = data.questions["split"].to_pylist()
+    for change in ([None, *sides[1:]], ["", *sides[1:]], ["testtrain", *sides[1:]]):
+        table = data.questions.set_column(4, "split", pa.array(change, pa.string()))
+        assert with_questions(table).digest != data.digest
+    flipped = data.correct.copy()
+    cell = np.argwhere(data.attempts > 0)[0]
+    flipped[tuple(cell)] = 1 - min(flipped[tuple(cell)], 1)
+    assert CorrectnessMatrix(flipped, data.attempts, data.questions, data.models).digest != data.digest
+
+
+def test_a_crash_while_saving_leaves_the_old_folder(data, tmp_path, monkeypatch):
+    data.save(tmp_path / "data")
+
+    def crash(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("embedllm.data.matrix.pq.write_table", crash)
+    with pytest.raises(OSError, match="disk full"):
+        simulate(models=2, questions=10).save(tmp_path / "data")
+    assert CorrectnessMatrix.load(tmp_path / "data").digest == data.digest
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+
+
+def test_loading_names_every_missing_or_damaged_file(data, tmp_path):
+    with pytest.raises(DataError, match="no such folder; make one with `embedllm data import SRC DATA`"):
+        CorrectnessMatrix.load(tmp_path / "none")
+    folder = data.save(tmp_path / "data")
+    (folder / "models.parquet").unlink()
+    (folder / "meta.json").unlink()
+    with pytest.raises(DataError) as error:
+        CorrectnessMatrix.load(folder)
+    assert error.value.problems[:2] == ("models.parquet is missing", "meta.json is missing")
+    (folder / "models.parquet").write_bytes(b"PAR1")
+    (folder / "meta.json").write_text("{")
+    with pytest.raises(DataError) as error:
+        CorrectnessMatrix.load(folder)
+    assert [problem.split()[0] for problem in error.value.problems] == ["models.parquet", "meta.json"]
+    assert all("import the data again" in problem for problem in error.value.problems)
+
+
+def test_meta_is_json(data, tmp_path):
+    meta = json.loads((data.save(tmp_path / "data") / "meta.json").read_text())
+    assert (meta["models"], meta["questions"], meta["simulated"]) == (3, 20, True)

@@ -1,0 +1,151 @@
+"""Splits divide questions: disjoint, stratified, copies of a text together, training sizes nested."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embedllm.data import CorrectnessMatrix, Split, default_split, given_split, leave_out, nested_subset, random_split
+from embedllm.data.splits import crossing_prompts, prompt_groups
+from embedllm.errors import DataError
+
+
+def make_data(prompts: list[str], benchmarks: list[str], sides: list[str | None] | None = None) -> CorrectnessMatrix:
+    count = len(prompts)
+    texts = {
+        "prompt_id": [str(i) for i in range(count)],
+        "prompt": prompts,
+        "benchmark": benchmarks,
+        "category": benchmarks,
+        "split": sides or [None] * count,
+    }
+    questions = pa.table({name: pa.array(values, pa.string()) for name, values in texts.items()})
+    models = pa.table({"model_id": ["0"], "model_name": ["m"]})
+    ones = np.ones((1, count), dtype=np.uint8)
+    return CorrectnessMatrix(ones, ones, questions, models)
+
+
+@given(
+    groups=st.lists(st.integers(0, 30), min_size=1, max_size=80),
+    seed=st.integers(0, 5),
+    fractions=st.sampled_from([(0.8, 0.1, 0.1), (0.5, 0.25, 0.25), (1.0, 0.0, 0.0)]),
+)
+@settings(max_examples=60, deadline=None)
+def test_random_split_covers_everything_once_and_keeps_copies_together(groups, seed, fractions):
+    data = make_data([f"text {g}" for g in groups], [f"b{g % 3}" for g in groups])
+    split = random_split(data, seed=seed, fractions=fractions)
+    everything = np.concatenate([split.train, split.val, split.test])
+    assert sorted(everything) == list(range(len(groups)))
+    sides = split.sides(len(groups))
+    naive = {g: {int(sides[i]) for i, other in enumerate(groups) if other == g} for g in groups}
+    assert all(len(found) == 1 for found in naive.values())
+    assert split.check(data) is split
+
+
+@given(sizes=st.lists(st.integers(1, 200), min_size=1, max_size=6), seed=st.integers(0, 3))
+@settings(max_examples=40, deadline=None)
+def test_random_split_is_stratified_to_one_question_per_benchmark(sizes, seed):
+    benchmarks = [f"b{b}" for b, size in enumerate(sizes) for _ in range(size)]
+    data = make_data([f"q{i}" for i in range(len(benchmarks))], benchmarks)
+    split = random_split(data, seed=seed)
+    for indices, fraction in ((split.train, 0.8), (split.val, 0.1), (split.test, 0.1)):
+        assert abs(len(indices) - fraction * len(benchmarks)) <= 1
+        for number, size in enumerate(sizes):
+            assert abs(np.sum(data.benchmarks[indices] == f"b{number}") - fraction * size) <= 2
+
+
+def test_same_seed_same_split_other_seed_another():
+    data = make_data([f"q{i}" for i in range(100)], ["b"] * 100)
+    assert np.array_equal(random_split(data, seed=1).test, random_split(data, seed=1).test)
+    assert not np.array_equal(random_split(data, seed=1).test, random_split(data, seed=2).test)
+
+
+def test_fractions_that_do_not_fit_are_refused():
+    with pytest.raises(DataError, match=r"fractions \(0.8, 0.1, 0.2\) must be non-negative and sum to 1"):
+        random_split(make_data(["a"], ["b"]), seed=0, fractions=(0.8, 0.1, 0.2))
+
+
+def test_a_split_names_every_fault():
+    with pytest.raises(DataError) as error:
+        Split("mine", np.array([0, 1, 1]), np.array([1, 2]), np.array([-1]))
+    assert error.value.problems == (
+        "train lists question 1 more than once",
+        "test holds the negative question index -1",
+        "1 question on two sides, train and val (the first is question 1); every question belongs to one side",
+    )
+
+
+def test_check_finds_indices_beyond_the_data_and_copies_on_two_sides():
+    data = make_data(["a", "b", "a"], ["x"] * 3)
+    with pytest.raises(DataError, match=r"test holds question index 7; the data has 3 questions \(0 to 2\)"):
+        Split("far", np.array([0]), np.array([1]), np.array([7])).check(data)
+    with pytest.raises(DataError, match="2 questions with a prompt text that also stands on another side"):
+        Split("leak", np.array([0]), np.array([1]), np.array([2])).check(data)
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(-1, 2)), min_size=1, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_crossing_prompts_against_a_loop(rows):
+    groups, sides = np.array([g for g, _ in rows]), np.array([s for _, s in rows], dtype=np.int8)
+    naive = [i for i, (g, s) in enumerate(rows) if s >= 0 and any(h == g and t >= 0 and t != s for h, t in rows)]
+    assert crossing_prompts(groups, sides).tolist() == naive
+
+
+def test_given_split_and_default_split():
+    sides = ["train", "val", "test", "train"]
+    with_sides = make_data(["a", "b", "c", "d"], ["x"] * 4, sides)
+    assert given_split(with_sides).train.tolist() == [0, 3]
+    assert default_split(with_sides).name == "given"
+    partly = make_data(["a", "b", "c", "d"], ["x"] * 4, ["train", "val", None, "train"])
+    assert given_split(partly).test.tolist() == []
+    assert default_split(partly, seed=3).seed == 3
+    with pytest.raises(DataError, match="the source files put no question into train, val or test"):
+        given_split(make_data(["a"], ["x"]))
+
+
+def test_leave_out_trains_without_the_benchmark_and_without_copies_of_its_texts():
+    prompts = [f"q{i}" for i in range(40)]
+    prompts[3] = prompts[25]  # a copy of a held-out text, listed under another benchmark
+    data = make_data(prompts, ["a"] * 20 + ["b"] * 20)
+    split = leave_out(data, ["b"], seed=1)
+    assert split.test.tolist() == list(range(20, 40))
+    assert set(split.train) | set(split.val) <= set(range(20)) - {3}
+    assert split.name == "without b"
+    split.check(data)
+    with pytest.raises(DataError, match="there is no benchmark 'c'; the data has a, b"):
+        leave_out(data, ["c"])
+    with pytest.raises(DataError, match="no training question is left"):
+        leave_out(data, ["a", "b"])
+
+
+@given(count=st.integers(2, 120), seed=st.integers(0, 4), data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_smaller_training_sets_lie_inside_larger_ones(count, seed, data):
+    indices = np.arange(0, 3 * count, 3)
+    small = data.draw(st.integers(1, count))
+    large = data.draw(st.integers(small, count))
+    benchmarks = np.array(["a", "b"], dtype=object)[np.arange(3 * count) % 2] if data.draw(st.booleans()) else None
+    subsets = [nested_subset(indices, size, seed=seed, benchmarks=benchmarks) for size in (small, large)]
+    assert set(subsets[0]) <= set(subsets[1]) <= set(indices)
+    assert [len(s) for s in subsets] == [small, large]
+    # The order in which the questions are named does not matter.
+    assert np.array_equal(nested_subset(indices[::-1], large, seed=seed, benchmarks=benchmarks), subsets[1])
+
+
+def test_stratified_subsets_keep_proportions_at_every_size():
+    benchmarks = np.array(["a"] * 300 + ["b"] * 100, dtype=object)
+    for size in (4, 40, 399):
+        chosen = nested_subset(np.arange(400), size, seed=0, benchmarks=benchmarks)
+        assert abs(np.sum(benchmarks[chosen] == "b") - size / 4) <= 1
+
+
+def test_asking_for_too_many_training_questions_is_an_error():
+    with pytest.raises(DataError, match="11 questions are asked for; allowed: 1 to 10, the questions there are"):
+        nested_subset(np.arange(10), 11, seed=0)
+    with pytest.raises(DataError, match="0 questions are asked for"):
+        nested_subset(np.arange(10), 0, seed=0)
+
+
+def test_prompt_groups_are_equal_exactly_for_equal_texts():
+    assert prompt_groups(make_data(["a", "b", "a"], ["x"] * 3)).tolist() == [0, 1, 0]
