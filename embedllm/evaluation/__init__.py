@@ -1,0 +1,76 @@
+"""Evaluation: metrics, routing, baselines, and whether a difference is more than luck.
+
+Names are imported on first use, so that metrics alone do not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from embedllm.evaluation.baselines import BASELINES, Baseline, evaluate_baselines
+    from embedllm.evaluation.bootstrap import (
+        BOOTSTRAP_METRICS,
+        PairedDifference,
+        paired_bootstrap,
+        standard_errors,
+    )
+    from embedllm.evaluation.knn import NearestNeighbours
+    from embedllm.evaluation.logistic import LogisticPath, LogisticWeights
+    from embedllm.evaluation.lookup import AccuracyTable
+    from embedllm.evaluation.metrics import CORRECTNESS_METRICS, correctness_metrics
+    from embedllm.evaluation.report import METRICS, benchmark_table, evaluate, model_table
+    from embedllm.evaluation.router import Router
+    from embedllm.evaluation.routing import (
+        ROUTING_METRICS,
+        Labels,
+        RoutingReport,
+        route_by,
+        routing_metrics,
+        routing_report,
+    )
+
+_HOME = {
+    "baselines": ("BASELINES", "Baseline", "evaluate_baselines"),
+    "bootstrap": ("BOOTSTRAP_METRICS", "PairedDifference", "paired_bootstrap", "standard_errors"),
+    "knn": ("NearestNeighbours",),
+    "logistic": ("LogisticPath", "LogisticWeights"),
+    "lookup": ("AccuracyTable",),
+    "metrics": ("CORRECTNESS_METRICS", "correctness_metrics"),
+    "report": ("METRICS", "benchmark_table", "evaluate", "model_table"),
+    "router": ("Router",),
+    "routing": ("ROUTING_METRICS", "Labels", "RoutingReport", "route_by", "routing_metrics", "routing_report"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "BASELINES",
+    "BOOTSTRAP_METRICS",
+    "CORRECTNESS_METRICS",
+    "METRICS",
+    "ROUTING_METRICS",
+    "AccuracyTable",
+    "Baseline",
+    "Labels",
+    "LogisticPath",
+    "LogisticWeights",
+    "NearestNeighbours",
+    "PairedDifference",
+    "Router",
+    "RoutingReport",
+    "benchmark_table",
+    "correctness_metrics",
+    "evaluate",
+    "evaluate_baselines",
+    "model_table",
+    "paired_bootstrap",
+    "route_by",
+    "routing_metrics",
+    "routing_report",
+    "standard_errors",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)

@@ -1,0 +1,166 @@
+"""Is the difference between two methods more than luck of the questions? Standard errors and paired intervals.
+
+The question is the unit of resampling: all models answer the same questions, so the cells of one question are not
+independent. Both methods are judged on the same resampled questions, which removes what they have in common.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from embedllm.errors import ConfigError
+from embedllm.evaluation.metrics import brier_losses, check_probabilities, log_losses
+from embedllm.evaluation.routing import Labels, route_by
+
+BOOTSTRAP_METRICS = ("accuracy", "log_loss", "brier", "routing_micro")
+BLOCK_DRAWS = 2**23
+"""Questions drawn at a time; bounds the memory of the resampling counts to 64 MB."""
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Difference `first - second` of a metric between two methods on the same questions."""
+
+    metric: str
+    first: float
+    second: float
+    difference: float
+    standard_error: float
+    """Standard deviation of the difference over resamples."""
+    low: float
+    """Lower end of the percentile interval."""
+    high: float
+    """Upper end of the percentile interval."""
+    confidence: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0
+
+
+def paired_bootstrap(
+    first: np.ndarray,
+    second: np.ndarray,
+    correct: np.ndarray,
+    attempts: np.ndarray,
+    *,
+    metric: str = "log_loss",
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> PairedDifference:
+    """Bootstrap over questions of the difference between two methods' metric.
+
+    Args:
+        first: float of shape (models, questions), P(right answer) by one method.
+        second: the same by the other method.
+        correct: uint8 of the same shape, right answers per cell.
+        attempts: uint8 of the same shape, graded answers per cell; 0 = missing.
+        metric: one of :data:`BOOTSTRAP_METRICS`.
+        resamples: number of resampled question sets.
+        confidence: coverage of the percentile interval, in (0, 1).
+        seed: seed of the resampling.
+
+    Raises:
+        ConfigError: for an unknown metric, or a number out of range.
+        DataError: if shapes differ, or a probability of a graded cell is outside [0, 1] or NaN.
+    """
+    if resamples < 2 or not 0 < confidence < 1:
+        raise ConfigError(
+            f"resamples must be at least 2 and confidence between 0 and 1 but they are {resamples} and {confidence}"
+        )
+    totals_first, weights = question_totals(metric, first, correct, attempts)
+    totals_second, _ = question_totals(metric, second, correct, attempts)
+    if not weights.any():
+        nan = math.nan
+        return PairedDifference(metric, nan, nan, nan, nan, nan, nan, confidence)
+    columns = np.stack([totals_first, totals_second, weights], axis=1)
+    value_first, value_second = (columns[:, :2].sum(axis=0) / weights.sum()).tolist()
+    sums = _resampled_sums(columns, resamples, np.random.default_rng(seed))
+    with np.errstate(invalid="ignore"):  # 0/0 where no drawn question has a label
+        differences = (sums[:, 0] - sums[:, 1]) / sums[:, 2]
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(differences, [tail, 1 - tail])
+    return PairedDifference(
+        metric=metric,
+        first=value_first,
+        second=value_second,
+        difference=value_first - value_second,
+        standard_error=float(np.nanstd(differences, ddof=1)),
+        low=float(low),
+        high=float(high),
+        confidence=confidence,
+    )
+
+
+def standard_errors(probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray) -> dict[str, float]:
+    """Standard error over questions of each of :data:`BOOTSTRAP_METRICS`; NaN with fewer than two questions.
+
+    A metric is a ratio of sums over questions; this is the usual linearised error of a ratio, without resampling.
+
+    Args:
+        probability: float of shape (models, questions), P(right answer).
+        correct: uint8 of the same shape, right answers per cell.
+        attempts: uint8 of the same shape, graded answers per cell; 0 = missing.
+
+    Raises:
+        DataError: if shapes differ, or a probability of a graded cell is outside [0, 1] or NaN.
+    """
+    errors = {}
+    for metric in BOOTSTRAP_METRICS:
+        totals, weights = question_totals(metric, probability, correct, attempts)
+        labelled = int(np.count_nonzero(weights))
+        if labelled < 2:
+            errors[metric] = math.nan
+            continue
+        residuals = totals - weights * totals.sum() / weights.sum()
+        errors[metric] = math.sqrt(labelled / (labelled - 1) * float(residuals @ residuals)) / float(weights.sum())
+    return errors
+
+
+def question_totals(
+    metric: str, probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """A metric taken apart by question: it is `totals.sum() / weights.sum()`. Two float64 of shape (questions,).
+
+    Args:
+        metric: one of :data:`BOOTSTRAP_METRICS`.
+        probability: float of shape (models, questions), P(right answer).
+        correct: uint8 of the same shape, right answers per cell.
+        attempts: uint8 of the same shape, graded answers per cell; 0 = missing.
+
+    Raises:
+        ConfigError: for an unknown metric.
+        DataError: if shapes differ, or a probability of a graded cell is outside [0, 1] or NaN.
+    """
+    if metric not in BOOTSTRAP_METRICS:
+        raise ConfigError(f"cannot resample metric {metric!r}; allowed: {', '.join(BOOTSTRAP_METRICS)}")
+    check_probabilities(probability, correct, attempts)
+    if metric == "routing_micro":
+        routable = np.asarray(attempts.any(axis=0))
+        totals = np.zeros(routable.size)
+        totals[routable] = route_by(probability, Labels(correct, attempts, np.full(routable.size, ""))).rewards
+        return totals, routable.astype(np.float64)
+    probability = np.where(attempts > 0, probability, 0.5)  # whatever a missing cell holds, it counts nothing
+    cells: np.ndarray
+    if metric == "accuracy":
+        cells = np.where(probability > 0.5, correct, attempts - correct).astype(np.float64)
+    else:
+        cells = {"log_loss": log_losses, "brier": brier_losses}[metric](probability, correct, attempts)
+    return np.asarray(cells.sum(axis=0)), np.asarray(attempts.sum(axis=0, dtype=np.float64))
+
+
+def _resampled_sums(columns: np.ndarray, resamples: int, generator: np.random.Generator) -> np.ndarray:
+    """Column sums over resampled rows: float64 of shape (resamples, columns)."""
+    size = len(columns)
+    block = max(1, BLOCK_DRAWS // size)
+    sums = np.empty((resamples, columns.shape[1]))
+    for start in range(0, resamples, block):
+        count = min(block, resamples - start)
+        drawn = generator.integers(size, size=(count, size), dtype=np.int64)
+        drawn += size * np.arange(count)[:, None]  # one histogram for all resamples of the block
+        times = np.bincount(drawn.ravel(), minlength=count * size).reshape(count, size)
+        sums[start : start + count] = times @ columns
+    return sums

@@ -1,0 +1,82 @@
+"""The seven metrics in one dict, and tables per benchmark and per model."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedllm.evaluation.metrics import CORRECTNESS_METRICS, correctness_metrics
+from embedllm.evaluation.routing import ROUTING_METRICS, routing_metrics
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRICS = CORRECTNESS_METRICS + ROUTING_METRICS
+"""Names of all metrics, in the order of tables; logged with the prefix of their side: `val_log_loss`."""
+
+
+def evaluate(
+    probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray, benchmarks: np.ndarray
+) -> dict[str, float]:
+    """All of :data:`METRICS`: :func:`correctness_metrics` and :func:`routing_metrics`.
+
+    Args:
+        probability: float of shape (models, questions), P(right answer).
+        correct: uint8 of the same shape, right answers per cell.
+        attempts: uint8 of the same shape, graded answers per cell; 0 = missing.
+        benchmarks: benchmark name per question, shape (questions,).
+
+    Raises:
+        DataError: if shapes differ, or a probability of a graded cell is outside [0, 1] or NaN.
+    """
+    return {
+        **correctness_metrics(probability, correct, attempts),
+        **routing_metrics(probability, correct, attempts, benchmarks),
+    }
+
+
+def benchmark_table(
+    probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray, benchmarks: np.ndarray
+) -> "pd.DataFrame":
+    """One row per benchmark (index): questions, answers, share_right, predicted_share and the metrics over all models.
+
+    Args: as :func:`evaluate`.
+    """
+    import pandas as pd
+
+    rows = {}
+    for name in sorted(set(benchmarks.tolist())):
+        part = benchmarks == name
+        counts = {"questions": int(part.sum())}
+        rows[name] = {**counts, **_describe(probability[:, part], correct[:, part], attempts[:, part])}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("benchmark")
+
+
+def model_table(
+    probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray, model_names: Sequence[str]
+) -> "pd.DataFrame":
+    """One row per model, in model order: model_name, answers, share_right, predicted_share and its metrics.
+
+    Args:
+        probability: float of shape (models, questions), P(right answer).
+        correct: uint8 of the same shape, right answers per cell.
+        attempts: uint8 of the same shape, graded answers per cell; 0 = missing.
+        model_names: name per model.
+    """
+    import pandas as pd
+
+    rows = [
+        {"model_name": name, **_describe(probability[[model]], correct[[model]], attempts[[model]])}
+        for model, name in enumerate(model_names)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _describe(probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray) -> dict[str, float]:
+    answers = int(attempts.sum(dtype=np.int64))
+    known = {
+        "answers": answers,
+        "share_right": float(correct.sum(dtype=np.int64) / answers) if answers else np.nan,
+        "predicted_share": float(np.sum(probability * attempts, dtype=np.float64) / answers) if answers else np.nan,
+    }
+    return {**known, **correctness_metrics(probability, correct, attempts)}

@@ -1,0 +1,85 @@
+import numpy as np
+import pytest
+
+from embedllm.errors import ConfigError
+from embedllm.evaluation import bootstrap, evaluate
+from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS, paired_bootstrap, standard_errors
+
+
+@pytest.fixture
+def forecasts(data):
+    """A good forecast and a noisier one."""
+    rng = np.random.default_rng(0)
+    share = (data.correct + 0.5) / (data.attempts + 1)
+    return tuple(np.clip(share + noise * rng.normal(size=share.shape), 0.05, 0.95) for noise in (0.2, 0.5))
+
+
+def naive_differences(metric, first, second, data, resamples, seed):
+    """Draw questions, rebuild the matrices, compute the metric anew."""
+    rng = np.random.default_rng(seed)
+    values = []
+    for _ in range(resamples):
+        drawn = rng.integers(data.num_questions, size=data.num_questions)
+        labels = data.correct[:, drawn], data.attempts[:, drawn], data.benchmarks[drawn]
+        values.append(evaluate(first[:, drawn], *labels)[metric] - evaluate(second[:, drawn], *labels)[metric])
+    return np.array(values)
+
+
+@pytest.mark.parametrize("metric", BOOTSTRAP_METRICS)
+def test_agrees_with_resampled_matrices(metric, data, forecasts, monkeypatch):
+    first, second = forecasts
+    monkeypatch.setattr(bootstrap, "BLOCK_DRAWS", 7 * data.num_questions)  # several blocks
+    result = paired_bootstrap(first, second, data.correct, data.attempts, metric=metric, resamples=100, seed=5)
+    # The same stream of random numbers gives the same draws, so the agreement is exact.
+    values = naive_differences(metric, first, second, data, 100, seed=5)
+    assert [result.low, result.high] == pytest.approx(np.quantile(values, [0.025, 0.975]))
+    assert result.standard_error == pytest.approx(values.std(ddof=1))
+    whole = [evaluate(one, data.correct, data.attempts, data.benchmarks)[metric] for one in forecasts]
+    assert [result.first, result.second] == pytest.approx(whole)
+    assert result.difference == pytest.approx(whole[0] - whole[1])
+
+
+def test_significance_is_a_matter_of_the_interval(data, forecasts):
+    first, second = forecasts
+    better = paired_bootstrap(first, second, data.correct, data.attempts)
+    assert better.significant
+    assert better.high < 0
+    same = paired_bootstrap(first, first, data.correct, data.attempts)
+    assert not same.significant
+    assert (same.difference, same.low, same.high) == (0, 0, 0)
+
+
+def test_pairing_narrows_the_interval(data, forecasts):
+    first = forecasts[0]
+    almost = np.clip(first + 0.01, 0, 1)
+    paired = paired_bootstrap(first, almost, data.correct, data.attempts).standard_error
+    assert paired < 0.3 * standard_errors(first, data.correct, data.attempts)["log_loss"]
+
+
+def test_seeds_reproduce(data, forecasts):
+    results = [paired_bootstrap(*forecasts, data.correct, data.attempts, resamples=50, seed=s) for s in (1, 1, 2)]
+    assert results[0] == results[1]
+    assert results[0] != results[2]
+
+
+@pytest.mark.parametrize("metric", BOOTSTRAP_METRICS)
+def test_standard_errors_match_the_spread_over_resamples(metric, data, forecasts):
+    totals, weights = bootstrap.question_totals(metric, forecasts[0], data.correct, data.attempts)
+    drawn = np.random.default_rng(0).integers(data.num_questions, size=(2000, data.num_questions))
+    spread = (totals[drawn].sum(axis=1) / weights[drawn].sum(axis=1)).std()
+    assert standard_errors(forecasts[0], data.correct, data.attempts)[metric] == pytest.approx(spread, rel=0.1)
+
+
+def test_without_labels_everything_is_nan():
+    empty = np.zeros((2, 3), dtype=np.uint8)
+    forecast = np.full((2, 3), 0.5)
+    assert np.isnan(paired_bootstrap(forecast, forecast, empty, empty).difference)
+    assert all(np.isnan(value) for value in standard_errors(forecast, empty, empty).values())
+
+
+def test_bad_requests_are_told(data, forecasts):
+    labels = data.correct, data.attempts
+    with pytest.raises(ConfigError, match="cannot resample metric 'ece'; allowed: accuracy, log_loss, brier, rout"):
+        paired_bootstrap(*forecasts, *labels, metric="ece")
+    with pytest.raises(ConfigError, match=r"confidence between 0 and 1 but they are 1 and 0\.95"):
+        paired_bootstrap(*forecasts, *labels, resamples=1)
