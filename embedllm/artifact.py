@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,7 +128,7 @@ def save_artifact(
         "data_simulated": bool(data.meta.get("simulated", False)),
         "split": {"name": split.name, "seed": split.seed, "train": len(split.train), "val": len(split.val)},
         "packages": {"embedllm-tune": __version__} | {name: version(name) for name in RECORDED_PACKAGES},
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     with replaced_folder(target) as staging:
         save_file(tensors, staging / TENSORS_FILE)
@@ -160,9 +160,7 @@ def load_artifact(folder: str | os.PathLike[str]) -> Artifact:
             "update embedllm-tune or fit again"
         )
     arrays = {name.removeprefix("encoder."): t.numpy() for name, t in tensors.items() if name.startswith("encoder.")}
-    models = [
-        EmbedLLM.from_tensors(_under(f"seed.{number}.", tensors)) for number in range(len(metadata["seeds"]))
-    ]
+    models = [EmbedLLM.from_tensors(_under(f"seed.{number}.", tensors)) for number in range(len(metadata["seeds"]))]
     return Artifact(
         models=models,
         config=FitConfig(**metadata["fit"]),

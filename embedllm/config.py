@@ -44,8 +44,8 @@ class FitConfig:
     batch_questions: int | None = None
     """Batch size, in questions answered by all models; None = 2,048 pairs' worth, as the official recipe."""
     model_groups: int | None = None
-    """Deal the models into this many groups: a batch is then one group on this many times the questions: equally many
-    pairs, for which exact noise is cheaper. None = as many as keep a batch at about 128 questions; 1 with other noise."""
+    """Deal the models into this many groups; a batch is then one group on this many times the questions: equally many
+    pairs, for which exact noise is cheaper. None = as many as keep a batch below 129 questions; 1 with other noise."""
     epochs: int = 50
     """Passes over the training questions."""
     schedule: Literal["constant", "one-cycle"] = "constant"
@@ -99,7 +99,7 @@ class FitConfig:
 
 PRESETS: dict[str, FitConfig] = {
     "paper": FitConfig(),
-    "fast": FitConfig(batch_questions=512, learning_rate=1e-2, epochs=10, schedule="one-cycle"),
+    "fast": FitConfig(batch_questions=256, learning_rate=2e-2, epochs=10, schedule="one-cycle"),
 }
 
 

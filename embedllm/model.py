@@ -1,6 +1,7 @@
 """The EmbedLLM model: one embedding per LLM, a linear projection of the question encoding, a linear head.
 
-Notation (arXiv 2410.02223, section 4.3): p_m is the embedding of LLM m, q a question encoding, h = W'q + b its projection.
+Notation (arXiv 2410.02223, section 4.3): p_m is the embedding of LLM m, q a question encoding, h = W'q + b its
+projection.
 The official head maps p_m * h to two classes; the difference of its rows, w, and of its biases, c, is all that matters:
 
     log-odds of "m answers q correctly":  z[m, q] = (p_m * w) · (W'q + b) + c

@@ -1,15 +1,16 @@
 """The bilinear decoder of EmbedLLM for K fused members: parameters, exact noise, loss gradient in two algebraic forms.
 
-Shapes: K members, M models, batches of B questions x G models, D encoding width, d embedding dimension (padded to the widest member;
-the padding is zero, has zero gradient, and so stays zero). With u = p * w (see `embedllm.model`):
+Shapes: K members, M models, batches of B questions x G models, D encoding width, d embedding dimension (padded to the
+widest member; the padding is zero, has zero gradient, and so stays zero). With u = p * w (see `embedllm.model`):
 
     collapsed form   V = U W'  (G, D),   Z = X V' + offset          6 G D d + 4 B G D   FLOPs a step
     factor form      H = X W + b (B, d), Z = H U' + c               4 B D d + 6 B G d   (+ noise: 4 D d² + 4 G d²)
 
 Noise. The official code adds ε ~ N(0, α² I_D) to the encoding, drawn anew for every (model, question) pair, which adds
 v_m · ε to the log-odds. That is N(0, α² |v_m|²), independent over pairs, so one scalar η ~ N(0, 1) per pair,
-z + α |v_m| η, has exactly the same distribution without a (pairs, D) tensor. Its gradient is the official one with the
-components of ε orthogonal to v_m averaged out: same expectation, lower variance. In the factor form |v_m|² = u' (W'W) u.
+z + α |v_m| η, has exactly the same distribution without a (pairs, D) tensor. Its gradient is the official one with
+the components of ε orthogonal to v_m averaged out: same expectation, lower variance. In the factor form
+|v_m|² = u' (W'W) u.
 """
 
 from dataclasses import dataclass
@@ -126,7 +127,7 @@ class Batch(NamedTuple):
 
 
 class Group:
-    """Parameters of one group of models and where their gradients go: views of shape (K, …), made once, used every step.
+    """Parameters of one group of models and where their gradients go: views of shape (K, …), made once.
 
     Group `number` of `groups` holds every `groups`-th model, so that neighbours in the list are dealt apart.
     """
@@ -171,10 +172,12 @@ def collapsed_gradient(group: Group, batch: Batch) -> None:
     pulled = _output_gradient(logits, batch, norms)
 
     into_offset = pulled.sum(1, keepdim=True).mT
-    if norms is None:
+    if norms is None or batch.noise is None:
         into_weights = torch.bmm(pulled.mT, batch.questions)
     else:
-        into_weights = torch.baddbmm(weights.mul_(_noise_pull(pulled, batch, norms)), pulled.mT, batch.questions)
+        into_weights = torch.baddbmm(
+            weights.mul_(_noise_pull(pulled, batch.noise, batch.noise_level, norms)), pulled.mT, batch.questions
+        )
     into_scaled = torch.baddbmm(into_offset * group.bias, into_weights, group.projection)
     torch.bmm(into_weights.mT, scaled, out=group.to_projection)
     torch.bmm(into_offset.mT, scaled, out=group.to_bias)
@@ -193,11 +196,11 @@ def factor_gradient(group: Group, batch: Batch) -> None:
     pulled = _output_gradient(logits, batch, norms)
 
     into_projected = torch.bmm(pulled, scaled)
-    if norms is None or spread is None:
+    if norms is None or spread is None or batch.noise is None:
         into_scaled = torch.bmm(pulled.mT, projected)
         torch.bmm(batch.questions.mT, into_projected, out=group.to_projection)
     else:
-        noise_pull = _noise_pull(pulled, batch, norms)
+        noise_pull = _noise_pull(pulled, batch.noise, batch.noise_level, norms)
         into_scaled = torch.baddbmm(spread.mul_(noise_pull), pulled.mT, projected)
         second_moment = torch.bmm(scaled.mT, scaled * noise_pull)
         through_norms = torch.bmm(group.projection, second_moment)
@@ -213,6 +216,6 @@ def _output_gradient(logits: Tensor, batch: Batch, norms: Tensor | None) -> Tens
     return logits.sigmoid_().sub_(batch.target).mul_(batch.scale)
 
 
-def _noise_pull(pulled: Tensor, batch: Batch, norms: Tensor) -> Tensor:
+def _noise_pull(pulled: Tensor, noise: Tensor, noise_level: Tensor, norms: Tensor) -> Tensor:
     """d loss / d |v| over |v|, (K, G, 1): what the noise adds to the gradient of v per unit of v."""
-    return ((pulled * batch.noise).sum(1) * batch.noise_level[:, None] / norms)[:, :, None]
+    return ((pulled * noise).sum(1) * noise_level[:, None] / norms)[:, :, None]

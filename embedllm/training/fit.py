@@ -23,8 +23,8 @@ class FitResult:
     Args:
         config: the configuration.
         model: the trained model, or None if it failed.
-        history: train_log_loss, val_log_loss, val_accuracy -> a value per epoch run, noise-free, at the epoch's end. The
-            training loss is taken on as many of the training questions as there are validation questions.
+        history: train_log_loss, val_log_loss, val_accuracy -> a value per epoch run, noise-free, at the epoch's end.
+            The training loss is taken on as many of the training questions as there are validation questions.
         best_epoch: 1-based epoch whose parameters the model holds.
         epochs_run: epochs trained.
         seconds: share of the fused run's wall time.
@@ -56,11 +56,12 @@ def fit_many(configs: Sequence[FitConfig], data: FitData, *, on_epoch: EpochEnd 
     Args:
         configs: the members; all on the encoder whose encodings `data` holds.
         data: training and validation questions on the device.
-        on_epoch: called after every epoch of every fused group as (epoch, val_log_loss, val_accuracy), float64 arrays of
-            shape (K,) with NaN for members not in the group or no longer training; returns the indices of members to drop.
+        on_epoch: called after every epoch of every fused group as (epoch, val_log_loss, val_accuracy), float64 arrays
+            of shape (K,) with NaN for members not in the group or no longer training; returns the indices of members
+            to drop.
 
     Returns:
-        A result per configuration, in order. A diverged member has `failure` set and no model; the others are unaffected.
+        A result per configuration, in order. A diverged member has `failure` set and no model; others are unaffected.
 
     Raises:
         ConfigError: if configurations name different encoders, or more training questions than there are.
@@ -79,7 +80,7 @@ def fit_many(configs: Sequence[FitConfig], data: FitData, *, on_epoch: EpochEnd 
 
 
 def fusible_groups(configs: Sequence[FitConfig], data: FitData) -> list[list[int]]:
-    """Indices of the configurations that train fused: equal batch shape, epochs and kind of noise, similar dimension."""
+    """Indices of the configurations that train fused: equal batch shape, epochs and noise kind, similar dimension."""
     groups: list[list[int]] = []
     previous: tuple[object, ...] | None = None
     narrowest = 0

@@ -14,8 +14,8 @@ END_DIVISOR = 25.0e4
 class MemberAdam:
     """Adam (Kingma & Ba 2015) with L2 weight decay, the update of `torch.optim.Adam`, one fused kernel per member.
 
-    Calls the kernel behind `torch.optim.Adam(fused=True)` directly: the optimizer class costs as much per step in Python
-    as a small batch costs in arithmetic, and takes one learning rate per parameter group.
+    Calls the kernel behind `torch.optim.Adam(fused=True)` directly: the optimizer class costs as much per step in
+    Python as a small batch costs in arithmetic, and takes one learning rate per parameter group.
     """
 
     def __init__(self, parameters: Tensor, gradient: Tensor, weight_decay: list[float]) -> None:
@@ -65,8 +65,8 @@ class MemberAdam:
 def learning_rates(schedule: str, peak: float, steps: int) -> list[float]:
     """Learning rate of each of `steps` steps: constant, or one cycle (cosine up over 30 %, cosine down to nearly 0).
 
-    The cycle is that of Smith & Topin (arXiv 1708.07120) as `torch.optim.lr_scheduler.OneCycleLR` implements it, without
-    the cycling of momentum.
+    The cycle is that of Smith & Topin (arXiv 1708.07120) as `torch.optim.lr_scheduler.OneCycleLR` implements it,
+    without the cycling of momentum.
     """
     if schedule == "constant":
         return [peak] * steps

@@ -7,7 +7,15 @@ import torch
 from torch.nn import functional
 
 from embedllm.model import EmbedLLM
-from embedllm.training.bilinear import Batch, Group, Layout, cheaper_form, collapsed_gradient, factor_gradient, step_flops
+from embedllm.training.bilinear import (
+    Batch,
+    Group,
+    Layout,
+    cheaper_form,
+    collapsed_gradient,
+    factor_gradient,
+    step_flops,
+)
 from tests.embedllm.training.naive import NaiveEmbedLLM, pairs_of
 
 MODELS, WIDTH, DIM, BATCH = 7, 12, 5, 9

@@ -76,7 +76,9 @@ def test_duplicate_rows_train_like_repeated_rows():
     logits = torch.from_numpy(result.model.logits(data.encodings[TRAIN:].numpy())).T
     right = (data.target[TRAIN:] * data.weight[TRAIN:]).round().long()
     wrong = data.weight[TRAIN:].long() - right
-    rows = torch.cat([logits.flatten().repeat_interleave(right.flatten()), logits.flatten().repeat_interleave(wrong.flatten())])
+    rows = torch.cat(
+        [logits.flatten().repeat_interleave(right.flatten()), logits.flatten().repeat_interleave(wrong.flatten())]
+    )
     labels = torch.cat([torch.ones(int(right.sum())), torch.zeros(int(wrong.sum()))])
     expected = functional.binary_cross_entropy_with_logits(rows, labels).item()
     assert result.history["val_log_loss"][result.best_epoch - 1] == pytest.approx(expected, rel=1e-5)
