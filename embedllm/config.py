@@ -12,6 +12,9 @@ from embedllm.errors import ConfigError
 PAPER_BATCH_PAIRS = 2048
 """Batch of the official recipe, in (model, question) pairs."""
 
+EPOCH_BATCHES = 10
+"""Batches an epoch has at least: with fewer, a preset's epochs are too few steps on small data."""
+
 GROUPED_QUESTIONS = 128
 """Questions a batch of grouped models may have: exact noise costs 6 x models x width x dimension FLOPs a batch and the
 questions next to nothing, until gathering them does."""
@@ -42,7 +45,8 @@ class FitConfig:
     weight_decay: float = 1e-5
     """Adam's L2 penalty."""
     batch_questions: int | None = None
-    """Batch size, in questions answered by all models; None = 2,048 pairs' worth, as the official recipe."""
+    """Batch size, in questions answered by all models; None = 2,048 pairs' worth, as the official recipe. Never more
+    than a tenth of the training questions, so that small data gets enough steps."""
     model_groups: int | None = None
     """Deal the models into this many groups; a batch is then one group on this many times the questions: equally many
     pairs, for which exact noise is cheaper. None = as many as keep a batch below 129 questions; 1 with other noise."""
@@ -86,12 +90,12 @@ class FitConfig:
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     def batch_for(self, num_models: int) -> int:
-        """Batch size, in questions answered by all of `num_models` LLMs."""
+        """Batch size asked for, in questions answered by all of `num_models` LLMs."""
         return self.batch_questions or max(1, round(PAPER_BATCH_PAIRS / num_models))
 
     def batch_shape(self, num_models: int, num_questions: int) -> tuple[int, int]:
         """Questions in a batch and groups the models are dealt into, with `num_questions` to train on."""
-        questions = self.batch_for(num_models)
+        questions = min(self.batch_for(num_models), -(-num_questions // EPOCH_BATCHES))
         groups = self.model_groups or (max(1, GROUPED_QUESTIONS // questions) if self.noise_per == "pair" else 1)
         groups = min(groups, num_models)
         return min(questions * groups, num_questions), groups
@@ -99,7 +103,7 @@ class FitConfig:
 
 PRESETS: dict[str, FitConfig] = {
     "paper": FitConfig(),
-    "fast": FitConfig(batch_questions=256, learning_rate=2e-2, epochs=10, schedule="one-cycle"),
+    "fast": FitConfig(batch_questions=512, learning_rate=2e-2, epochs=10, schedule="one-cycle"),
 }
 
 
