@@ -95,8 +95,9 @@ class FitConfig:
 
     def batch_shape(self, num_models: int, num_questions: int) -> tuple[int, int]:
         """Questions in a batch and groups the models are dealt into, with `num_questions` to train on."""
-        questions = min(self.batch_for(num_models), -(-num_questions // EPOCH_BATCHES))
-        groups = self.model_groups or (max(1, GROUPED_QUESTIONS // questions) if self.noise_per == "pair" else 1)
+        asked = self.batch_for(num_models)
+        groups = self.model_groups or (max(1, GROUPED_QUESTIONS // asked) if self.noise_per == "pair" else 1)
+        questions = min(asked, -(-num_questions // EPOCH_BATCHES))
         groups = min(groups, num_models)
         return min(questions * groups, num_questions), groups
 
