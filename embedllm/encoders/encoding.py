@@ -1,0 +1,72 @@
+"""Encode all questions of a data set, through the cache."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.encoders.cache import EncodingCache, Entry, text_digest
+from embedllm.encoders.lsa import LsaEncoder, fit_lsa, lsa_revision
+from embedllm.encoders.pretrained import PretrainedEncoder
+from embedllm.encoders.protocol import Encodings
+from embedllm.encoders.registry import load_encoder, lsa_width, needs_fitting
+from embedllm.errors import ConfigError
+
+
+def encode_data(
+    data: CorrectnessMatrix,
+    encoder: str,
+    *,
+    fit_on: np.ndarray | None,
+    cache_dir: Path | None = None,
+    device: str | None = None,
+    progress: bool = False,
+) -> Encodings:
+    """Encodings of every question of `data`; from the cache where they are in it.
+
+    Args:
+        data: the questions.
+        encoder: `lsa`, `lsa:WIDTH`, or a sentence-transformers name or folder.
+        fit_on: int64 indices of the training questions, the only texts `lsa` is fitted on; ignored by pretrained ones.
+        cache_dir: folder of the cache; None is `EMBEDLLM_CACHE` or `~/.cache/embedllm`.
+        device: where a pretrained encoder runs; None takes a GPU if there is one.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        ConfigError: if `lsa` has no training questions to be fitted on.
+        EmbedLLMError: if the encoder is unknown or out of reach, or the cache cannot be written.
+    """
+    started = time.perf_counter()
+    cache = EncodingCache(cache_dir)
+    question_encoder = (
+        _fitted_lsa(data, encoder, fit_on, cache) if needs_fitting(encoder) else load_encoder(encoder, device=device)
+    )
+    entry, cached = cache.fetch(
+        question_encoder.name,
+        ["encodings", question_encoder.name, question_encoder.revision, text_digest(data.prompts)],
+        lambda: Entry({"encodings": question_encoder.encode(data.prompts, progress=progress)}),
+    )
+    matrix = entry.arrays["encodings"]
+    if isinstance(question_encoder, PretrainedEncoder):
+        # A fresh one: it knows its width without loading the model, and a model that was loaded is freed.
+        question_encoder = PretrainedEncoder(question_encoder.source, width=matrix.shape[1], device=device)
+    return Encodings(matrix, question_encoder, seconds=time.perf_counter() - started, cached=cached)
+
+
+def _fitted_lsa(data: CorrectnessMatrix, name: str, fit_on: np.ndarray | None, cache: EncodingCache) -> LsaEncoder:
+    width = lsa_width(name)
+    if fit_on is None or len(fit_on) == 0:
+        raise ConfigError(f"encoder {name!r} is fitted on training questions, but none are given: pass `fit_on`")
+    if np.asarray(fit_on).dtype.kind not in "iu":
+        raise ConfigError(f"`fit_on` must hold indices of questions but has dtype {np.asarray(fit_on).dtype}")
+    # Sorted: the fit depends on which questions, not on the order a split lists them in.
+    prompts = data.prompts
+    texts = [prompts[index] for index in np.sort(fit_on)]
+
+    def fit() -> Entry:
+        values, arrays = fit_lsa(texts, width).state()
+        return Entry(arrays, values)
+
+    entry, _ = cache.fetch(f"fitted-lsa-{width}", ["fitted", lsa_revision(texts, width)], fit)
+    return LsaEncoder.restore(dict(entry.values), dict(entry.arrays))
