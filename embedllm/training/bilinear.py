@@ -22,6 +22,7 @@ from torch import Tensor
 from embedllm.model import EmbedLLM
 
 ALIGN = 16  # floats; segments start on cache lines
+FORMS = ("factor", "collapsed")
 TINY = 1e-12  # keeps |v| off zero in the noise gradient
 
 
@@ -103,20 +104,23 @@ def step_flops(form: str, models: int, width: int, dim: int, batch: int, *, pair
 def cheaper_form(models: int, width: int, dim: int, batch: int, *, pair_noise: bool) -> str:
     """`factor` or `collapsed`, whichever needs fewer FLOPs at these shapes."""
     return min(
-        ("factor", "collapsed"),
+        FORMS,
         key=lambda form: step_flops(form, models, width, dim, batch, pair_noise=pair_noise),
     )
 
 
 class Batch(NamedTuple):
-    """One batch of every member: a block of B questions x a group of G models.
+    """One batch: a block of B questions x a group of G models, for every member.
+
+    Members with the same stream of batches (same seed, same training questions) share its tensors: S streams serve
+    K = S T members, T to a stream, in stream order.
 
     Args:
-        questions: (K, B, D) encodings.
-        target: (K, B, G) share of right answers.
-        scale: broadcastable to (K, B, G), weight of each cell over the batch's total weight.
+        questions: (S, B, D) encodings.
+        target: (S, B, G) share of right answers.
+        scale: broadcastable to (S, B, G), weight of each cell over the batch's total weight.
         noise_level: (K,) α of each member.
-        noise: (K, B, G) standard normals, one per pair, or None.
+        noise: (S, B, G) standard normals, one per pair, or None.
     """
 
     questions: Tensor
@@ -164,20 +168,22 @@ class Group:
 
 def collapsed_gradient(group: Group, batch: Batch) -> None:
     """Write the gradient of the batch's weighted mean cross-entropy into the group's gradient, collapsed form."""
+    streams, batch_size = batch.questions.shape[:2]
     scaled, difference, offset = group.fold_head()
+    members, models = scaled.shape[:2]
+    stacked = (streams, members // streams * models, -1)  # the members of a stream as one tall matrix
     weights = torch.bmm(scaled, group.projection_t)
     offsets = torch.baddbmm(offset, scaled, group.bias_column)
-    logits = torch.baddbmm(offsets.mT, batch.questions, weights.mT)
+    logits = torch.baddbmm(offsets.view(stacked).mT, batch.questions, weights.view(stacked).mT)
     norms = None if batch.noise is None else torch.linalg.vector_norm(weights, dim=2).clamp_min_(TINY)
-    pulled = _output_gradient(logits, batch, norms)
+    pulled = _output_gradient(logits.view(streams, batch_size, -1, models), batch, norms).view_as(logits)
 
-    into_offset = pulled.sum(1, keepdim=True).mT
+    into_offset = pulled.sum(1).view(members, models, 1)
     if norms is None or batch.noise is None:
-        into_weights = torch.bmm(pulled.mT, batch.questions)
+        into_weights = torch.bmm(pulled.mT, batch.questions).view_as(weights)
     else:
-        into_weights = torch.baddbmm(
-            weights.mul_(_noise_pull(pulled, batch.noise, batch.noise_level, norms)), pulled.mT, batch.questions
-        )
+        through_norms = weights.mul_(_noise_pull(pulled, batch.noise, batch.noise_level, norms))
+        into_weights = torch.baddbmm(through_norms.view(stacked), pulled.mT, batch.questions).view_as(weights)
     into_scaled = torch.baddbmm(into_offset * group.bias, into_weights, group.projection)
     torch.bmm(into_weights.mT, scaled, out=group.to_projection)
     torch.bmm(into_offset.mT, scaled, out=group.to_bias)
@@ -185,7 +191,10 @@ def collapsed_gradient(group: Group, batch: Batch) -> None:
 
 
 def factor_gradient(group: Group, batch: Batch) -> None:
-    """The same as :func:`collapsed_gradient` in factor form: cheaper where a batch has few questions."""
+    """The same as :func:`collapsed_gradient` in factor form, for as many streams as members.
+
+    Cheaper where a batch has few questions. Every member projects its questions itself, so there is nothing to share.
+    """
     scaled, difference, offset = group.fold_head()
     projected = torch.baddbmm(group.bias, batch.questions, group.projection)
     logits = torch.baddbmm(offset, projected, scaled.mT)
@@ -193,7 +202,7 @@ def factor_gradient(group: Group, batch: Batch) -> None:
     if batch.noise is not None:
         spread = torch.bmm(scaled, torch.bmm(group.projection_t, group.projection))
         norms = (spread * scaled).sum(2).clamp_min_(TINY**2).sqrt_()
-    pulled = _output_gradient(logits, batch, norms)
+    pulled = _output_gradient(logits.unsqueeze(2), batch, norms).squeeze(2)
 
     into_projected = torch.bmm(pulled, scaled)
     if norms is None or spread is None or batch.noise is None:
@@ -210,12 +219,16 @@ def factor_gradient(group: Group, batch: Batch) -> None:
 
 
 def _output_gradient(logits: Tensor, batch: Batch, norms: Tensor | None) -> Tensor:
-    """(sigmoid(z + α |v| η) - target) * scale, shape (K, B, G); `logits` is overwritten."""
+    """(sigmoid(z + α |v| η) - target) * scale, shape (S, B, T, G); `logits` is overwritten. `norms`: |v|, (K, G)."""
     if batch.noise is not None and norms is not None:
-        logits.addcmul_((batch.noise_level[:, None] * norms)[:, None, :], batch.noise)
-    return logits.sigmoid_().sub_(batch.target).mul_(batch.scale)
+        spread = (batch.noise_level[:, None] * norms).view(logits.shape[0], 1, *logits.shape[2:])
+        logits.addcmul_(spread, batch.noise.unsqueeze(2))
+    return logits.sigmoid_().sub_(batch.target.unsqueeze(2)).mul_(batch.scale.unsqueeze(2))
 
 
 def _noise_pull(pulled: Tensor, noise: Tensor, noise_level: Tensor, norms: Tensor) -> Tensor:
     """d loss / d |v| over |v|, (K, G, 1): what the noise adds to the gradient of v per unit of v."""
-    return ((pulled * noise).sum(1) * noise_level[:, None] / norms)[:, :, None]
+    members, models = norms.shape
+    by_member = pulled.view(*noise.shape[:2], -1, models)
+    summed = (by_member * noise.unsqueeze(2)).sum(1).view(members, models)
+    return (summed * noise_level[:, None] / norms)[:, :, None]

@@ -9,11 +9,12 @@ from embedllm.config import FitConfig
 from embedllm.data.splits import nested_subset
 from embedllm.errors import ConfigError
 from embedllm.model import EmbedLLM
+from embedllm.training.bilinear import FORMS, step_flops
 from embedllm.training.data import FitData
 from embedllm.training.fused import EpochEnd, FusedRun, Member
 
-DIM_RATIO = 1.5
-"""Members are fused while the widest embedding is at most this many times the narrowest: padding costs FLOPs."""
+PADDING_COST = 1.5
+"""Members are fused while padding to the widest embedding costs the narrowest at most this many times its FLOPs."""
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,13 @@ def fusible_groups(configs: Sequence[FitConfig], data: FitData) -> list[list[int
     """Indices of the configurations that train fused: equal batch shape, epochs and noise kind, similar dimension."""
     groups: list[list[int]] = []
     previous: tuple[object, ...] | None = None
-    narrowest = 0
+    cheapest = 0
     by_shape = sorted(range(len(configs)), key=lambda i: (*_shape_key(configs[i], data), configs[i].embedding_dim))
     for index in by_shape:
-        key, dim = _shape_key(configs[index], data), configs[index].embedding_dim
-        if key != previous or dim > DIM_RATIO * narrowest:
+        key, flops = _shape_key(configs[index], data), _flops(configs[index], data)
+        if key != previous or flops > PADDING_COST * cheapest:
             groups.append([])
-            previous, narrowest = key, dim
+            previous, cheapest = key, flops
         groups[-1].append(index)
     return groups
 
@@ -97,6 +98,14 @@ def fusible_groups(configs: Sequence[FitConfig], data: FitData) -> list[list[int
 def _shape_key(config: FitConfig, data: FitData) -> tuple[int, int, int, str]:
     shape = config.batch_shape(data.num_models, config.training_questions or data.num_train)
     return (*shape, config.epochs, config.noise_per)
+
+
+def _flops(config: FitConfig, data: FitData) -> int:
+    """Arithmetic of one training step."""
+    questions, groups = config.batch_shape(data.num_models, config.training_questions or data.num_train)
+    shape = (-(-data.num_models // groups), data.width, config.embedding_dim, questions)
+    pair_noise = config.noise_per == "pair"
+    return min(step_flops(form, *shape, pair_noise=pair_noise) for form in FORMS)
 
 
 def _training_rows(config: FitConfig, data: FitData) -> np.ndarray:

@@ -1,9 +1,11 @@
 """Train K members as one program: one set of batched matrix products a step, no host synchronisation inside an epoch.
 
-Members are sorted by their number of steps, so that those still training in a step are a leading slice of every tensor;
-a member that diverges, stops early or is pruned leaves the tensors at the end of an epoch.
+Members of one stream of batches lie together, and streams are sorted by their number of batches, so that those still
+training in a step are a leading slice of every tensor; a member that diverges, stops early or is pruned leaves the
+tensors at the end of an epoch.
 """
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +21,7 @@ from embedllm.model import EmbedLLM
 from embedllm.training.bilinear import Batch, Group, Layout, cheaper_form, collapsed_gradient, factor_gradient
 from embedllm.training.data import FitData
 from embedllm.training.optimizer import MemberAdam, learning_rates
-from embedllm.training.streams import MemberStreams, noise_chunk_blocks
+from embedllm.training.streams import Stream, noise_chunk_blocks
 
 CURVES = ("train_log_loss", "val_log_loss", "val_accuracy")
 
@@ -33,7 +35,7 @@ class Member:
 
     index: int
     config: FitConfig
-    streams: MemberStreams
+    stream: Stream
     rates: list[float]
     history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
     best_epoch: int = 0
@@ -63,19 +65,21 @@ class FusedRun:
         form = cheaper_form(self.group_size, data.width, dim, self.batch, pair_noise=self.pair_noise and self.noisy)
         self.write_gradient = collapsed_gradient if form == "collapsed" else factor_gradient
 
+        streams: dict[tuple[int, int], Stream] = {}
         self.members = []
         for index, (config, subset) in enumerate(zip(configs, subsets, strict=True)):
-            streams = MemberStreams(config, data, subset)
-            rates = learning_rates(config.schedule, config.learning_rate, streams.blocks * self.groups * config.epochs)
-            self.members.append(Member(index, config, streams, rates))
-        self.members.sort(key=lambda member: -member.streams.blocks)
+            stream = streams.setdefault((config.seed, len(subset)), Stream(config, data, subset))
+            rates = learning_rates(config.schedule, config.learning_rate, stream.blocks * self.groups * config.epochs)
+            self.members.append(Member(index, config, stream, rates))
+        order = {stream: (-stream.blocks, number) for number, stream in enumerate(streams.values())}
+        self.members.sort(key=lambda member: order[member.stream])
         self.done: list[Member] = []
 
         self.parameters = torch.zeros(len(configs), self.layout.size, device=data.device)
         self.gradient = torch.zeros_like(self.parameters)
         self.best = torch.zeros_like(self.parameters)
         for row, member in zip(self.parameters, self.members, strict=True):
-            self.layout.initialise(row, member.config.embedding_dim, member.streams.init)
+            self.layout.initialise(row, member.config.embedding_dim, member.stream.initialiser())
         decay = [member.config.weight_decay for member in self.members]
         self.optimizer = MemberAdam(self.parameters, self.gradient, decay)
         self._bind_members()
@@ -98,49 +102,58 @@ class FusedRun:
         return sorted(self.done, key=lambda member: member.index)
 
     def _bind_members(self) -> None:
-        """What changes only when members leave: noise levels, and views for each number of leading members."""
-        self.noise_level = torch.tensor([member.config.noise for member in self.members], device=self.data.device)
+        """What changes only when members leave: streams, noise levels, and views for each number of leading streams."""
+        device = self.data.device
+        self.streams = list(dict.fromkeys(member.stream for member in self.members))
+        counts = [sum(member.stream is stream for member in self.members) for stream in self.streams]
+        self.leading = list(itertools.accumulate(counts))  # members of the first 1, 2… streams
+        self.stream_of = torch.tensor([self.streams.index(member.stream) for member in self.members], device=device)
+        self.noise_level = torch.tensor([member.config.noise for member in self.members], device=device)
+        # Sharing needs equally many members to a stream; noise per question differs between members of a stream.
+        per_question = self.noisy and not self.pair_noise
+        self.shared = len(set(counts)) == 1 and self.write_gradient is collapsed_gradient and not per_question
         self.views = [
             [
                 Group(self.layout, self.parameters[:count], self.gradient[:count], number, self.groups)
                 for number in range(self.groups)
             ]
-            for count in range(1, len(self.members) + 1)
+            for count in self.leading
         ]
 
     def _train_epoch(self, epoch: int) -> None:
-        blocks = [member.streams.blocks for member in self.members]
+        blocks = [stream.blocks for stream in self.streams]
         rows, mask = self._epoch_blocks(blocks)
         noise, chunk = self._noise_buffer()
-        fused = len(self.members)
+        going = len(self.streams)
         for block in range(blocks[0]):
-            while blocks[fused - 1] <= block:
-                fused -= 1
+            while blocks[going - 1] <= block:
+                going -= 1
             if noise is not None and block % chunk == 0:
-                for row in range(fused):
-                    self.members[row].streams.fill_noise(noise[row, : min(chunk, blocks[row] - block)])
-            drawn = None if noise is None else noise[:fused, block % chunk]
-            batch = self._gather(rows[:fused, block], mask[:fused, block], drawn)
-            for number, group in enumerate(self.views[fused - 1]):
+                for number, stream in enumerate(self.streams[:going]):
+                    stream.fill_noise(noise[number, : min(chunk, blocks[number] - block)])
+            drawn = None if noise is None else noise[:going, block % chunk]
+            batch = self._gather(rows[:going, block], mask[:going, block], drawn)
+            members = self.members[: self.leading[going - 1]]
+            for number, group in enumerate(self.views[going - 1]):
                 self.write_gradient(group, self._of_group(batch, number))
                 self.optimizer.step(
                     [
-                        self.members[row].rates[((epoch - 1) * blocks[row] + block) * self.groups + number]
-                        for row in range(fused)
+                        member.rates[((epoch - 1) * member.stream.blocks + block) * self.groups + number]
+                        for member in members
                     ]
                 )
 
     def _epoch_blocks(self, blocks: list[int]) -> tuple[Tensor, Tensor]:
-        """The members' question blocks on one leading axis, (K, blocks, B), and their masks."""
+        """The streams' question blocks on one leading axis, (S, blocks, B), and their masks."""
         rows = torch.zeros(len(blocks), blocks[0], self.batch, dtype=torch.int64)
         mask = torch.zeros(len(blocks), blocks[0], self.batch)
-        for index, member in enumerate(self.members):
-            rows[index, : blocks[index]], mask[index, : blocks[index]] = member.streams.epoch_blocks()
+        for number, stream in enumerate(self.streams):
+            rows[number, : blocks[number]], mask[number, : blocks[number]] = stream.epoch_blocks()
         device = self.data.device
         return rows.to(device, non_blocking=True), mask.to(device, non_blocking=True)
 
     def _gather(self, rows: Tensor, mask: Tensor, noise: Tensor | None) -> Batch:
-        """A block of questions (K, B) with all models' labels; `noise` is per question or per pair, as configured.
+        """A block of questions (S, B) with all models' labels; `noise` is per question or per pair, as configured.
 
         Where every cell has one attempt, its scale is the question's share of the block; else it is its attempts.
         """
@@ -149,15 +162,21 @@ class FusedRun:
         def take(table: Tensor) -> Tensor:
             return torch.index_select(table, 0, flat).view(*rows.shape, -1)
 
-        questions = take(data.encodings)
-        if noise is not None and not self.pair_noise:
-            questions.addcmul_(self.noise_level[: len(rows), None, None], noise)
         if data.weight is None:
             scale = (mask / mask.sum(1, keepdim=True))[:, :, None]
         else:
             scale = mask[:, :, None] * take(data.weight)
-        pair_noise = noise if self.pair_noise else None
-        return Batch(questions, take(data.target), scale, self.noise_level[: len(rows)], pair_noise)
+        level = self.noise_level[: self.leading[len(rows) - 1]]
+        batch = Batch(take(data.encodings), take(data.target), scale, level, noise)
+        if not self.shared:
+            stream_of = self.stream_of[: len(level)]
+            parts = (None if part is None else part[stream_of] for part in (*batch[:3], noise))
+            questions, target, scale, noise = parts
+            batch = Batch(questions, target, scale, level, noise)
+        if noise is not None and not self.pair_noise:
+            batch.questions.addcmul_(level[:, None, None], noise)
+            batch = batch._replace(noise=None)
+        return batch
 
     def _of_group(self, block: Batch, number: int) -> Batch:
         """The block restricted to one group of models, its cells weighted to sum to one."""
@@ -176,7 +195,7 @@ class FusedRun:
             return None, 1
         shape = (self.groups, self.batch, self.group_size) if self.pair_noise else (self.batch, self.data.width)
         chunk = noise_chunk_blocks(math.prod(shape))
-        return torch.empty(len(self.members), chunk, *shape, device=self.data.device), chunk
+        return torch.empty(len(self.streams), chunk, *shape, device=self.data.device), chunk
 
     def _score_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Noise-free losses at the end of an epoch; keeps the best parameters and marks who diverged or ran stale."""
@@ -204,7 +223,7 @@ class FusedRun:
     def _score(self, row: int, member: Member) -> Tensor:
         """Train log-loss (on as many of the member's questions as validate), validation log-loss and accuracy."""
         data = self.data
-        sample = member.streams.sample(data.num_val).to(data.device)
+        sample = member.stream.sample(data.num_val).to(data.device)
         values = {name: view[0] for name, view in self.layout.views(self.parameters[row : row + 1]).items()}
         weights, offset = EmbedLLM(**values).collapse()
         seen = torch.addmm(offset, data.encodings[sample], weights.T)

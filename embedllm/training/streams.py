@@ -1,4 +1,8 @@
-"""A member's own random streams: batch order and noise. They depend on its configuration alone, never on companions."""
+"""The random streams of training: batch order and noise. They depend on a member's own configuration alone.
+
+Members with the same seed and training questions have the same stream, wherever they train: they see the same batches
+and the same standard normals, which makes their comparison sharper and lets fused members share the work.
+"""
 
 import numpy as np
 import torch
@@ -8,16 +12,15 @@ from torch.nn import functional
 from embedllm.config import FitConfig
 from embedllm.training.data import FitData
 
-NOISE_CHUNK = 1 << 18  # floats drawn at once: large enough to amortise the call, 1 MiB per member
+NOISE_CHUNK = 1 << 18  # floats drawn at once: large enough to amortise the call, 1 MiB a stream
 
 
-class MemberStreams:
-    """Initialisation, batches and noise of one member, each from a generator of its own."""
+class Stream:
+    """Batches and noise of the members of one seed and training subset, each from a generator of its own."""
 
     def __init__(self, config: FitConfig, data: FitData, subset: np.ndarray) -> None:
-        """`subset`: rows of `data` the member trains on, int64."""
-        init_seed, order_seed, noise_seed = np.random.SeedSequence(config.seed).generate_state(3, np.uint64)
-        self.init = torch.Generator().manual_seed(int(init_seed))
+        """`subset`: rows of `data` to train on, int64."""
+        self._init_seed, order_seed, noise_seed = np.random.SeedSequence(config.seed).generate_state(3, np.uint64)
         self._order = torch.Generator().manual_seed(int(order_seed))
         self._noise = torch.Generator(device=data.device).manual_seed(int(noise_seed))
         self._subset = torch.from_numpy(subset)
@@ -25,8 +28,12 @@ class MemberStreams:
         self.questions, self.groups = config.batch_shape(data.num_models, len(subset))
         self.blocks = -(-len(subset) // self.questions)
 
+    def initialiser(self) -> torch.Generator:
+        """A fresh generator of initial parameters: members of one stream start alike, as far as their shapes do."""
+        return torch.Generator().manual_seed(int(self._init_seed))
+
     def sample(self, size: int) -> Tensor:
-        """At most `size` of the member's training rows, always the same: what the training-loss curve is taken on."""
+        """At most `size` of the training rows, always the same: what the training-loss curve is taken on."""
         return self._sample[:size]
 
     def epoch_blocks(self) -> tuple[Tensor, Tensor]:
@@ -42,10 +49,10 @@ class MemberStreams:
         return functional.pad(rows, short).view(shape), functional.pad(mask, short).view(shape)
 
     def fill_noise(self, chunk: Tensor) -> None:
-        """Overwrite a contiguous tensor with the next standard normals of this member's stream."""
+        """Overwrite a contiguous tensor with the next standard normals."""
         chunk.normal_(generator=self._noise)
 
 
 def noise_chunk_blocks(floats_per_block: int) -> int:
-    """Blocks whose noise is drawn together: a function of one member's shapes only, so that streams never shift."""
+    """Blocks whose noise is drawn together: a function of its own shapes only, so that streams never shift."""
     return max(1, NOISE_CHUNK // floats_per_block)

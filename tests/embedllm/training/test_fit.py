@@ -41,6 +41,21 @@ def test_sixteen_fused_members_equal_sixteen_single_fits(problem: FitData, chang
         assert_same(alone, fused)
 
 
+@pytest.mark.parametrize("model_groups", [1, 3])
+@pytest.mark.parametrize("counts", [(4,), (3, 3), (3, 1)])
+def test_members_that_share_a_stream_equal_single_fits(problem: FitData, model_groups: int, counts: tuple[int, ...]):
+    """Members of one seed see the same batches and noise; one leaves on the way, so that streams get unequal."""
+    configs = [
+        BASE.replace(seed=seed, model_groups=model_groups, learning_rate=0.01 * (1 + k), noise=0.05 * k)
+        for seed, count in enumerate(counts)
+        for k in range(count)
+    ]
+    results = fit_many(configs, problem, on_epoch=lambda epoch, losses, accuracies: [0] if epoch == 2 else [])
+    assert results[0].epochs_run == 2
+    for config, result in list(zip(configs, results, strict=True))[1:]:
+        assert_same(fit(config, problem), result)
+
+
 @pytest.mark.parametrize("groups", [1, 3])
 def test_training_follows_the_naive_loop_on_the_same_batches(problem: FitData, groups: int, monkeypatch):
     """Without noise, two epochs of ours equal two epochs of per-pair cross-entropy and torch.optim.Adam."""
@@ -169,8 +184,8 @@ def test_fusible_groups_cover_every_member_once(problem: FitData):
     groups = fusible_groups(configs, problem)
     assert sorted(index for group in groups for index in group) == list(range(len(configs)))
     for group in groups:
-        dims = [configs[index].embedding_dim for index in group]
-        assert max(dims) <= 1.5 * min(dims)
+        dims = sorted({configs[index].embedding_dim for index in group})
+        assert dims[-1] < 64 or dims == [64]  # padding 9 columns to 64 would cost more than fusing saves
         assert len({configs[index].batch_questions for index in group}) == 1
 
 
