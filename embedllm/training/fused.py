@@ -170,11 +170,15 @@ class FusedRun:
         batch = Batch(take(data.encodings), take(data.target), scale, level, noise)
         if not self.shared:
             stream_of = self.stream_of[: len(level)]
-            parts = (None if part is None else part[stream_of] for part in (*batch[:3], noise))
-            questions, target, scale, noise = parts
-            batch = Batch(questions, target, scale, level, noise)
-        if noise is not None and not self.pair_noise:
-            batch.questions.addcmul_(level[:, None, None], noise)
+            batch = Batch(
+                batch.questions[stream_of],
+                batch.target[stream_of],
+                batch.scale[stream_of],
+                level,
+                None if noise is None else noise[stream_of],
+            )
+        if batch.noise is not None and not self.pair_noise:
+            batch.questions.addcmul_(level[:, None, None], batch.noise)
             batch = batch._replace(noise=None)
         return batch
 

@@ -1,0 +1,104 @@
+"""A saved artifact on data it may never have seen."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from embedllm.artifact import Artifact
+from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.data.splits import default_split
+from embedllm.errors import DataError
+from embedllm.evaluation import benchmark_table, evaluate, model_table
+from embedllm.experiment import choose_split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Side = Literal["train", "val", "test", "all"]
+By = Literal["nothing", "benchmark", "model"]
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well an artifact predicts labels.
+
+    Args:
+        rows: tidy, a dict per row: side, questions, models, what the row is about, the metrics.
+        notes: what a reader of the numbers must know.
+    """
+
+    rows: Sequence[dict[str, Any]]
+    notes: Sequence[str]
+
+
+def score_artifact(
+    artifact: Artifact, data: CorrectnessMatrix, *, side: Side | None = None, by: By = "nothing"
+) -> Score:
+    """Predict labels with an artifact and measure how well.
+
+    Args:
+        artifact: the trained model; LLMs are matched by name.
+        data: labels of some of its LLMs.
+        side: questions to predict. On the data the artifact was trained on, sides are those of its own split; on other
+            data, those of :func:`default_split`. None is test on its own data, all on other data.
+        by: one row for everything, a row per benchmark, or a row per LLM.
+
+    Raises:
+        DataError: if the artifact knows none of the data's LLMs, or there are no questions on this side.
+    """
+    own = artifact.metadata["data_digest"] == data.digest
+    questions = _questions(artifact, data, side, own)
+    known, rows_of_data, notes = _match_models(artifact, data)
+    side = side or ("test" if own else "all")
+    if own and side != "test":
+        notes.append(f"side {side}: the artifact was trained on train questions and its epochs chosen on val questions")
+    probability = artifact.predict_proba([data.prompts[question] for question in questions])[known]
+    labels = data.correct[rows_of_data][:, questions], data.attempts[rows_of_data][:, questions]
+    benchmarks = data.benchmarks[questions]
+    about = {"side": side, "models": len(known), "questions": len(questions)}
+    if by == "benchmark":
+        table = benchmark_table(probability, *labels, benchmarks).reset_index()
+        return Score(_rows(table), notes)
+    if by == "model":
+        names = [artifact.model_names[model] for model in known]
+        return Score(_rows(model_table(probability, *labels, names)), notes)
+    return Score([about | evaluate(probability, *labels, benchmarks)], notes)
+
+
+def _rows(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    return [{str(column): value for column, value in row.items()} for row in table.to_dict("records")]
+
+
+def _questions(artifact: Artifact, data: CorrectnessMatrix, side: Side | None, own: bool) -> np.ndarray:
+    """Indices of the questions to predict."""
+    if side == "all" or (side is None and not own):
+        return np.arange(data.num_questions)
+    split = default_split(data)
+    if own:
+        trained = artifact.metadata["split"]
+        split = choose_split(data, "given" if trained["name"] == "given" else "random", trained["seed"] or 0)
+    questions = getattr(split, side or "test")
+    if not len(questions):
+        raise DataError("the data to evaluate on", [f"there are no {side} questions; use --side all"])
+    return questions
+
+
+def _match_models(artifact: Artifact, data: CorrectnessMatrix) -> tuple[list[int], list[int], list[str]]:
+    """LLMs that both know, as indices into the artifact's and the data's models, and a note on the others."""
+    position = {name: index for index, name in enumerate(artifact.model_names)}
+    pairs = [(position[name], row) for row, name in enumerate(data.model_names) if name in position]
+    if not pairs:
+        raise DataError(
+            "the data to evaluate on",
+            [
+                f"the artifact knows none of its {data.num_models} models, such as {data.model_names[0]!r}; "
+                f"it knows {artifact.model_names[0]!r} and {len(artifact.model_names) - 1} others"
+            ],
+        )
+    notes = []
+    strangers = [name for name in data.model_names if name not in position]
+    if strangers:
+        notes.append(f"left out: {len(strangers)} models the artifact does not know, such as {strangers[0]!r}")
+    return [known for known, _ in pairs], [row for _, row in pairs], notes

@@ -1,0 +1,139 @@
+"""Dispatch: which command, which exit code, what on which stream."""
+
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from embedllm.cli.parser import Parser
+from embedllm.cli.program import Command, Program
+from embedllm.errors import DataError
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], int | None]], Program]:
+    """A program whose one command `data boil` calls what is given."""
+
+    def make(action: Callable[[], int | None]) -> Program:
+        module = types.ModuleType("kitchen_boil")
+        module.EXAMPLE = "kitchen data boil egg"  # type: ignore[attr-defined]
+        module.add_arguments = _add_arguments  # type: ignore[attr-defined]
+        module.run = lambda args: action()  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "kitchen_boil", module)
+        return Program("kitchen", "Cooks.", "kitchen data boil egg", {"data boil": Command("kitchen_boil", "Boil it.")})
+
+    return make
+
+
+def _add_arguments(parser: Parser) -> None:
+    parser.add_argument("thing", metavar="THING")
+
+
+def fail_with(error: BaseException) -> Callable[[], int | None]:
+    def action() -> int | None:
+        raise error
+
+    return action
+
+
+Make = Callable[[Callable[[], int | None]], Program]
+
+
+def test_success_and_own_exit_codes(program: Make) -> None:
+    assert program(lambda: None).main(["data", "boil", "egg"]) == 0
+    assert program(lambda: 1).main(["data", "boil", "egg"]) == 1
+
+
+def test_an_error_meant_for_the_user_has_no_traceback(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(fail_with(DataError("egg.csv", ["it is raw"]))).main(["data", "boil", "egg"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err == "error: 1 problem in egg.csv:\n  - it is raw\n"
+
+
+def test_debug_shows_the_traceback(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(fail_with(DataError("egg.csv", ["it is raw"]))).main(["data", "boil", "egg", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_told_in_one_line(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(fail_with(OSError(28, "No space left on device"))).main(["data", "boil", "egg"]) == 2
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device\n"
+
+
+def test_a_bug_is_not_hidden(program: Make) -> None:
+    with pytest.raises(ZeroDivisionError):
+        program(fail_with(ZeroDivisionError())).main(["data", "boil", "egg"])
+
+
+def test_interrupt(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(fail_with(KeyboardInterrupt())).main(["data", "boil", "egg"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def test_bad_usage_points_to_the_help(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(lambda: None).main(["data", "boil", "egg", "--salty"]) == 2
+    error = capsys.readouterr().err
+    assert "error: unknown option --salty; the nearest allowed is --" in error
+    assert "`kitchen data boil --help` shows what is allowed." in error
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["dta"], "unknown command 'dta'; the nearest is `data boil`"),
+        (["data", "bowl"], "unknown command 'data bowl'; the nearest is `data boil`"),
+        (["--vesion"], "unknown command '--vesion'"),
+    ],
+)
+def test_unknown_commands(program: Make, capsys: pytest.CaptureFixture[str], words: list[str], message: str) -> None:
+    assert program(lambda: None).main(words) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_overviews(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    kitchen = program(lambda: None)
+    for words, code in (["--help"], 0), (["-h"], 0), ([], 2), (["data", "--help"], 0), (["data"], 2):
+        assert kitchen.main(words) == code
+        out = capsys.readouterr().out
+        assert "Boil it." in out
+        assert out.endswith("example:\n  kitchen data boil egg\n")
+
+
+def test_help_of_a_command(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(fail_with(AssertionError())).main(["data", "boil", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("usage: kitchen data boil THING [options]\n\nBoil it.\n")
+    assert out.endswith("example:\n  kitchen data boil egg\n")
+
+
+def test_version(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(lambda: None).main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("kitchen 0.")
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    """`embedllm --help | true`: no traceback, no message."""
+    script = (
+        "import sys, time; from embedllm.cli import main\n"
+        "sys.stdin.readline()\n"  # by then the reading end of stdout is closed
+        "sys.exit(main(['--help']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, error = process.communicate("go\n", timeout=60)
+    assert (process.returncode, error) == (141, "")
