@@ -1,0 +1,32 @@
+"""`embedllm data download`: the public data, from the Hugging Face Hub."""
+
+from jsonargparse import Namespace
+
+from embedllm.cli.options import add_duplicates
+from embedllm.cli.parser import Parser
+
+EXAMPLE = """
+embedllm data download data
+embedllm data download data --revision 0123abc --duplicates majority
+"""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("data", metavar="DATA", help="folder to write; an earlier import there is replaced")
+    parser.add_argument(
+        "--repo", type=str, default="RZ412/EmbedLLM", metavar="NAME", help="data set repository of the Hub"
+    )
+    parser.add_argument(
+        "--revision", type=str | None, metavar="NAME", help="branch, tag or commit to pin (default: the newest)"
+    )
+    add_duplicates(parser)
+
+
+def run(args: Namespace) -> None:
+    """Download, import and print what was read, merged and skipped."""
+    from embedllm.data.hub import download
+
+    report = download(args.data, repo=args.repo, revision=args.revision, duplicates=args.duplicates, progress=True)
+    print(report)
+    print(f"saved in {args.data}; `embedllm data describe {args.data}` shows what is in it")

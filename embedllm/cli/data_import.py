@@ -1,0 +1,56 @@
+"""`embedllm data import`: evaluation results from files."""
+
+from typing import Literal
+
+from jsonargparse import Namespace
+
+from embedllm.cli.options import add_duplicates
+from embedllm.cli.parser import Parser
+
+EXAMPLE = """
+embedllm data import results.parquet data
+embedllm data import embedllm_csvs/ data --duplicates majority
+embedllm data import scores.csv data --columns.model llm --columns.label passed
+"""
+
+COLUMNS = {
+    "model": "name of the LLM",
+    "question": "id of the question, or its text",
+    "label": "0 or 1: whether the answer is right",
+    "prompt": "text of the question",
+    "category": "task or subject of the question, of which its benchmark follows",
+    "benchmark": "benchmark the question belongs to",
+    "split": "train, val or test",
+    "attempts": "number of graded answers the label is the mean of",
+    "model_name": "name of the LLM to show, where models are ids",
+}
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("source", metavar="SRC", help="file, or folder of files, with a label per model and question")
+    parser.add_argument("data", metavar="DATA", help="folder to write; an earlier import there is replaced")
+    parser.add_argument(
+        "--format",
+        type=Literal["auto", "official", "long", "wide", "harness"],
+        default="auto",
+        metavar="LAYOUT",
+        help="official (the CSV folder of EmbedLLM), long (a row per answer), wide (a column per model), "
+        "harness (lm-evaluation-harness sample logs), or auto to recognise it",
+    )
+    add_duplicates(parser)
+    columns = parser.add_argument_group("columns", "Names of the source's columns, where they are not recognised.")
+    for name, meaning in COLUMNS.items():
+        columns.add_argument(f"--columns.{name}", type=str, metavar="NAME", help=meaning)
+
+
+def run(args: Namespace) -> None:
+    """Import and print what was read, merged and skipped."""
+    from embedllm.data.importing import import_data
+
+    columns = {name: column for name, column in args.columns.as_dict().items() if column is not None}
+    report = import_data(
+        args.source, args.data, format=args.format, duplicates=args.duplicates, columns=columns or None, progress=True
+    )
+    print(report)
+    print(f"saved in {args.data}; `embedllm data describe {args.data}` shows what is in it")

@@ -1,0 +1,43 @@
+"""`embedllm data simulate`: made-up data with the shape of the paper's."""
+
+from jsonargparse import Namespace
+
+from embedllm.cli.parser import Parser
+
+EXAMPLE = """
+embedllm data simulate data --models 20 --questions 2000
+embedllm data simulate paper_sized --missing 0.05 --duplicates
+"""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("data", metavar="DATA", help="folder to write")
+    parser.add_argument("--models", type=int, default=112, metavar="INT", help="number of LLMs")
+    parser.add_argument(
+        "--questions", type=int, default=36_054, metavar="INT", help="number of questions, over ten benchmarks"
+    )
+    parser.add_argument("--missing", type=float, default=0.0, metavar="SHARE", help="share of labels left out")
+    parser.add_argument(
+        "--duplicates", action="store_true", help="grade some questions twice, with conflicts, as the public data does"
+    )
+    parser.add_argument("--words", type=int, default=24, metavar="INT", help="mean number of words per question")
+    parser.add_argument("--seed", type=int, default=0, metavar="INT", help="the same seed gives the same data")
+
+
+def run(args: Namespace) -> None:
+    """Simulate and save."""
+    from embedllm.data.simulate import simulate
+
+    data = simulate(
+        models=args.models,
+        questions=args.questions,
+        seed=args.seed,
+        missing=args.missing,
+        duplicates=args.duplicates,
+        words=args.words,
+    )
+    data.save(args.data)
+    bound = data.meta["truth"]
+    print(f"simulated {data.num_models:,} models on {data.num_questions:,} questions, saved in {args.data}")
+    print(f"no predictor can beat accuracy {bound['accuracy']:.4f}, log-loss {bound['log_loss']:.4f} on it")
