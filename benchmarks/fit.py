@@ -1,7 +1,7 @@
 """Speed of one fit and of fused fits against the official per-pair loop, at the paper's scale.
 
-    python benchmarks/fit.py        # simulated data of the paper's shape, `lsa:768` encodings (first run: minutes)
-    python benchmarks/fit.py --models 40 --questions 4000 --width 128 --rounds 1        # seconds
+    python -m benchmarks.fit        # simulated data of the paper's shape, `lsa:768` encodings (first run: minutes)
+    python -m benchmarks.fit --models 40 --questions 4000 --width 128 --rounds 1        # seconds
 
 The official loop (two-class cross-entropy on explicit noisy pairs, DataLoader over rows, torch.optim.Adam) is timed
 over some of its batches and extrapolated to an epoch; ours over whole epochs. Both run in turns in one process on the
