@@ -8,6 +8,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 TUNE_ARGS ?=
+# Two processes: half the waiting, also on two cores, for much of it is Ray and MLflow starting. A file stays together.
+PYTEST_ARGS ?= -n 2 --dist loadfile
 
 # A stamp per set of extras, so that an install happens only when the requirements changed.
 STAMP = $(VENV)/.installed
@@ -23,7 +25,7 @@ tune: $(STAMP)-base
 	@$(RUN) tune run $(TUNE_ARGS)
 
 test: $(STAMP)-test
-	$(RUN) pytest -q -m "not slow" tests
+	$(RUN) pytest -q -m "not slow" $(PYTEST_ARGS) tests
 
 test-slow: $(STAMP)-test
 	$(RUN) pytest -q -m slow tests

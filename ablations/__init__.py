@@ -1,0 +1,4 @@
+"""Ablations: fixed designs run on the engine of `tune`, and their figures.
+
+Imports `tune` and `embedllm`; nothing imports this package.
+"""

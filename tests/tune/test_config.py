@@ -1,0 +1,88 @@
+"""SweepConfig: validation told in one message, and the way through JSON and back."""
+
+import dataclasses
+import json
+
+import pytest
+
+from embedllm.errors import ConfigError
+from tune.config import Range, SearchSpace, SweepConfig
+
+
+def test_defaults_are_valid_and_survive_json() -> None:
+    config = SweepConfig()
+    assert SweepConfig.from_json(config.to_json()) == config
+
+
+def test_ranges_lists_and_nulls_survive_json() -> None:
+    space = SearchSpace(embedding_dim=[8, 16], noise=Range(0.0, 0.3), epochs=[5], training_questions=Range(100, 200))
+    config = SweepConfig(data="x", space=space, sampler="random", gpus_per_pack=0.25, time_budget=3.5)
+    assert SweepConfig.from_json(config.to_json()) == config
+
+
+def test_unknown_keys_are_named() -> None:
+    values = json.loads(SweepConfig().to_json())
+    values["trails"] = 3
+    with pytest.raises(ConfigError, match=r"unknown keys trails; allowed: .*trials"):
+        SweepConfig.from_json(json.dumps(values))
+    values = json.loads(SweepConfig().to_json())
+    values["space"]["dims"] = [3]
+    with pytest.raises(ConfigError, match="unknown keys dims"):
+        SweepConfig.from_json(json.dumps(values))
+
+
+def test_every_problem_is_in_one_message() -> None:
+    with pytest.raises(ConfigError) as caught:
+        SweepConfig(trials=0, seeds=0, objective="test_accuracy", sampler="grid", gpus_per_pack=1.5, time_budget=0)
+    text = str(caught.value)
+    for part in (
+        "trials must be at least 1 but is 0",
+        "seeds must be at least 1 but is 0",
+        "objective must be one of val_log_loss",
+        "sampler grid needs a list of choices on every axis, but embedding_dim, noise, learning_rate, weight_decay",
+        "gpus_per_pack must be a fraction up to 1 or a whole number, or null, but is 1.5",
+        "time_budget must be positive seconds, or null, but is 0",
+    ):
+        assert part in text
+
+
+def test_search_space_problems() -> None:
+    with pytest.raises(ConfigError) as caught:
+        SearchSpace(
+            encoder=[], embedding_dim=[0, 4], noise=[-0.1], learning_rate=[0.0], batch_questions=[8, 8],
+            training_questions=Range(0.5, 300),
+        )  # fmt: skip
+    text = str(caught.value)
+    for part in (
+        "encoder has no choices; give at least one",
+        "embedding_dim must hold whole numbers from 1 but is [0, 4]",
+        "noise must not be negative but is [-0.1]",
+        "learning_rate must be positive but is [0.0]",
+        "batch_questions lists a choice twice: [8, 8]",
+        "training_questions must range over fractions (up to 1) or over counts (above 1), not both",
+    ):
+        assert part in text
+
+
+def test_range_problems() -> None:
+    with pytest.raises(ConfigError, match="low <= high but has low 3, high 2"):
+        Range(3, 2)
+    with pytest.raises(ConfigError, match="a range with log: true needs low > 0 but has low 0"):
+        Range(0, 2, log=True)
+
+
+def test_pruner_needs_a_per_epoch_objective() -> None:
+    SweepConfig(pruner="median", objective="val_accuracy")
+    with pytest.raises(ConfigError, match="pruner median needs an objective known after every epoch"):
+        SweepConfig(pruner="median", objective="val_brier")
+
+
+def test_cmaes_needs_ranges() -> None:
+    fixed = {axis.name: [1] for axis in dataclasses.fields(SearchSpace) if axis.name != "encoder"}
+    with pytest.raises(ConfigError, match="sampler cmaes needs ranges on at least two axes"):
+        SweepConfig(sampler="cmaes", space=SearchSpace(**fixed))  # type: ignore[arg-type]
+
+
+def test_direction_follows_from_the_metric() -> None:
+    assert SweepConfig().direction == "minimize"
+    assert SweepConfig(objective="val_routing_micro").direction == "maximize"

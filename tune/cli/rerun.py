@@ -1,0 +1,43 @@
+"""`python -m tune rerun`: one trial once more, to see whether its result can be trusted."""
+
+import sys
+from typing import Any
+
+from jsonargparse import Namespace
+
+from embedllm.cli.parser import Parser
+from embedllm.cli.tables import add_format, render
+
+EXAMPLE = """
+python -m tune rerun sweep 17
+"""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("sweep", metavar="SWEEP", help="folder of the sweep")
+    parser.add_argument("trial", type=int, metavar="TRIAL", help="number of the trial, as on the leaderboard")
+    add_format(parser)
+
+
+def run(args: Namespace) -> None:
+    """Train the trial's configuration again on the same data and print both results."""
+    from tune.labels import config_label
+    from tune.runner import rerun
+
+    kept, again = rerun(args.sweep, args.trial)
+    print(f"trial {kept.trial}: {config_label(kept.config)}, {again.seeds} seeds", file=sys.stderr)
+    names = [name for name in again.metrics if not name.endswith("_sd")]
+    rows: list[dict[str, Any]] = [
+        {
+            "metric": name,
+            "sweep": kept.metrics.get(name),
+            "again": again.metrics[name],
+            "difference": again.metrics[name] - kept.metrics[name] if name in kept.metrics else None,
+            "sd": again.metrics.get(f"{name}_sd"),
+        }
+        for name in names
+    ]
+    print(render(rows, args.format))
+    if again.state != kept.state:
+        print(f"{kept.state} in the sweep, {again.state} now; {again.reason or kept.reason}", file=sys.stderr)

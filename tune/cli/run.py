@@ -1,0 +1,106 @@
+"""`python -m tune run`: a new sweep."""
+
+import argparse
+import dataclasses
+import json
+import re
+from typing import Any
+
+from jsonargparse import Namespace
+
+from embedllm.cli.parser import Notation, Parser
+from tune.config import Range, SearchSpace, SweepConfig
+
+EXAMPLE = """
+python -m tune run
+python -m tune run data --trials 64 --out sweep
+python -m tune run data --space.encoder lsa,all-MiniLM-L6-v2 --space.noise 0..0.1
+python -m tune run data --config configs/sweep.yaml --sampler random --seeds 5
+"""
+
+GROUPS = {
+    "sweep": ("out", "trials", "seeds", "preset", "objective", "sampler", "pruner", "seed", "deterministic"),
+    "split": ("split", "split_seed"),
+    "machine": ("pack", "slots", "cpus_per_pack", "gpus_per_pack", "address", "tracking_uri", "time_budget"),
+}
+"""Fields of `SweepConfig` under the headings of `--help`."""
+
+SPACE_HELP = """\
+An AXIS is a list of choices, as lsa,all-MiniLM-L6-v2 or 0,0.05 (a single one fixes it), a range LOW..HIGH, or a range
+sampled on the logarithm, LOW..HIGH:log."""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "data",
+        nargs="?",
+        type=str,
+        default=argparse.SUPPRESS,
+        metavar="DATA",
+        help="folder written by `embedllm data import`; none: simulated data, the quick start",
+    )
+    parser.add_config_file()
+    defaults = SweepConfig()
+    axis = Notation("AXIS", axis_to_yaml, show_axis)
+    parser.add_fields("sweep", defaults, only=GROUPS["sweep"])
+    parser.add_fields("search space", defaults.space, description=SPACE_HELP, prefix="space.", notation=axis)
+    parser.add_fields("split", defaults, only=GROUPS["split"])
+    parser.add_fields("machine", defaults, only=GROUPS["machine"])
+
+
+def run(args: Namespace) -> int:
+    """Run the sweep with progress, MLflow and a leaderboard at the end."""
+    config = configuration(args)
+
+    from tune.cli.session import conduct
+    from tune.folder import sweep_path
+    from tune.runner import Sweep
+    from tune.tracking_uri import resolve_tracking_uri
+
+    resolve_tracking_uri(config.tracking_uri, sweep_path(config))  # complain before the sweep's folder is made
+    return conduct(Sweep.create(config))
+
+
+def configuration(args: Namespace) -> SweepConfig:
+    """What the user gave, on the command line or in the file, over the defaults.
+
+    Raises:
+        ConfigError: naming every value out of range.
+    """
+    given = {field.name: args[field.name] for field in dataclasses.fields(SweepConfig) if field.name in args}
+    space = given.pop("space", Namespace())
+    axes = {field.name: _axis(space[field.name]) for field in dataclasses.fields(SearchSpace) if field.name in space}
+    return SweepConfig(**given, space=SearchSpace(**axes))
+
+
+def axis_to_yaml(text: str) -> str:
+    """An axis as typed on the command line in the form YAML has for it: `8..256:log`, `0,0.05`, `lsa`.
+
+    Text that is YAML already is left alone.
+    """
+    if text[:1] in ("[", "{") or text in ("", "null"):
+        return text
+    if bounds := re.fullmatch(r"(\S+)\.\.([^\s:]+)(:log)?", text):
+        return json.dumps({"low": _number(bounds[1]), "high": _number(bounds[2]), "log": bool(bounds[3])})
+    return json.dumps([_number(choice) for choice in text.split(",")])
+
+
+def show_axis(axis: Range | list[object]) -> str:
+    """The inverse of :func:`axis_to_yaml`: `8..256:log`."""
+    if isinstance(axis, Range):
+        return f"{axis.low:g}..{axis.high:g}" + (":log" if axis.log else "")
+    return ",".join(map(str, axis))
+
+
+def _number(text: str) -> float | int | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text.strip()
+
+
+def _axis(value: Any) -> Any:
+    return Range(**value.as_dict()) if isinstance(value, Namespace) else value

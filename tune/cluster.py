@@ -1,0 +1,140 @@
+"""Ray as a sweep needs it: started here or joined, and divided into slots."""
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from embedllm.errors import ConfigError, EmbedLLMError
+from tune.config import SweepConfig
+
+QUIET = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files per pack
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # Ctrl-C is ours: see tune.interrupt
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # the dispatcher tells what failed
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",  # nothing to save: the study knows all
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+"""Environment under which Ray Tune is run, where the user has not set it otherwise."""
+
+QUIET_OPTIONS: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+
+START_ATTEMPTS = 2
+"""Ray gives its processes 30 seconds to start, which a very busy machine may miss once."""
+
+MAX_CPUS_PER_GPU_PACK = 4
+"""A pack on a GPU computes there; more threads only help to copy."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How a cluster is divided.
+
+    Args:
+        count: packs trained at the same time.
+        cpus: CPU threads of each.
+        gpus: GPUs, or the share of one, of each.
+    """
+
+    count: int
+    cpus: int
+    gpus: float
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """As Ray Tune wants them."""
+        return {"cpu": self.cpus, "gpu": self.gpus} if self.gpus else {"cpu": self.cpus}
+
+
+def plan_slots(config: SweepConfig, resources: dict[str, float]) -> Slots:
+    """Divide a cluster among packs.
+
+    Args:
+        config: `slots`, `cpus_per_pack` and `gpus_per_pack`, each None = by itself.
+        resources: `CPU` and `GPU` of the whole cluster, as `ray.cluster_resources()` gives them.
+
+    Raises:
+        ConfigError: if not even one pack finds room.
+    """
+    all_cpus, all_gpus = int(resources.get("CPU", 0)), resources.get("GPU", 0.0)
+    gpus = config.gpus_per_pack if config.gpus_per_pack is not None else (0.5 if all_gpus else 0.0)
+    problems = []
+    if gpus > all_gpus:
+        problems.append(f"gpus_per_pack is {gpus:g} but the cluster has {all_gpus:g} GPUs")
+    if (config.cpus_per_pack or 1) > all_cpus:
+        problems.append(f"cpus_per_pack is {config.cpus_per_pack or 1} but the cluster has {all_cpus} CPUs")
+    if problems:
+        raise ConfigError("a pack does not fit the cluster: " + "; ".join(problems))
+    by_gpu = None
+    if gpus:
+        by_gpu = int(all_gpus) * math.floor(1 / gpus + 1e-9) if gpus <= 1 else int(all_gpus // gpus)
+    cpus = config.cpus_per_pack or (1 if by_gpu is None else min(MAX_CPUS_PER_GPU_PACK, max(1, all_cpus // by_gpu)))
+    fit = all_cpus // cpus if by_gpu is None else min(by_gpu, all_cpus // cpus)
+    if config.slots is not None and config.slots > fit:
+        raise ConfigError(
+            f"slots is {config.slots} but only {fit} packs of {cpus} CPUs and {gpus:g} GPUs fit a cluster of "
+            f"{all_cpus} CPUs and {all_gpus:g} GPUs; ask for fewer slots or less per pack"
+        )
+    return Slots(config.slots or min(fit, config.trials), cpus, gpus)
+
+
+@contextmanager
+def ray_cluster(address: str | None, num_cpus: int | None = None) -> Iterator[dict[str, float]]:
+    """Ray for the duration of the block, and its resources. A Ray this process is connected to already is left running.
+
+    Args:
+        address: cluster to join, or None to start Ray on this machine.
+        num_cpus: CPUs Ray may use of this machine; None = all.
+
+    Raises:
+        ConfigError: if there is no cluster at `address`.
+        EmbedLLMError: if Ray does not start here.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        yield ray.cluster_resources()
+        return
+    if address is None:
+        _start_ray(num_cpus)
+    else:
+        _join_ray(address)
+    try:
+        yield ray.cluster_resources()
+    finally:
+        ray.shutdown()
+
+
+def _start_ray(num_cpus: int | None) -> None:
+    import ray
+
+    for attempt in range(START_ATTEMPTS):
+        try:
+            ray.init(address="local", num_cpus=num_cpus, include_dashboard=False, **QUIET_OPTIONS)
+            return
+        except Exception as error:  # Ray raises a bare Exception where one of its processes is late
+            ray.shutdown()
+            if attempt + 1 == START_ATTEMPTS:
+                raise EmbedLLMError(
+                    f"Ray did not start on this machine, {START_ATTEMPTS} times: {str(error).splitlines()[0]} "
+                    "Is the machine overloaded, or out of memory or disk space? Try again when it is not"
+                ) from error
+
+
+def _join_ray(address: str) -> None:
+    import ray
+
+    try:
+        ray.init(address=address, **QUIET_OPTIONS)
+    except ConnectionError as error:
+        raise ConfigError(
+            f"no Ray cluster answers at {address!r} ({str(error).splitlines()[0]}); start one with `ray start --head`, "
+            "or leave `address` out to run on this machine"
+        ) from error

@@ -1,0 +1,234 @@
+"""Configuration of a sweep. YAML files and command lines mirror these dataclasses one to one."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from embedllm.config import PRESETS
+from embedllm.errors import ConfigError
+
+Sampler = Literal["tpe", "random", "qmc", "grid", "cmaes"]
+Pruner = Literal["none", "median", "hyperband", "successive-halving"]
+SplitChoice = Literal["auto", "given", "random"]
+
+OBJECTIVES: dict[str, Literal["minimize", "maximize"]] = {
+    "val_log_loss": "minimize",
+    "val_brier": "minimize",
+    "val_ece": "minimize",
+    "val_accuracy": "maximize",
+    "val_roc_auc": "maximize",
+    "val_routing_micro": "maximize",
+    "val_routing_macro": "maximize",
+}
+"""Metrics a sweep can optimise, and their better direction. Test metrics are absent: selection never sees them."""
+
+PER_EPOCH_OBJECTIVES = ("val_log_loss", "val_accuracy")
+"""Objectives known after every epoch, which a pruner needs."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A range of values, both ends included.
+
+    Raises:
+        ConfigError: if the ends do not fit.
+    """
+
+    low: float
+    """Smallest value."""
+    high: float
+    """Largest value."""
+    log: bool = False
+    """Sample the logarithm uniformly, not the value."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
+            raise ConfigError(f"a range needs finite ends with low <= high but has low {self.low}, high {self.high}")
+        if self.log and self.low <= 0:
+            raise ConfigError(
+                f"a range with log: true needs low > 0 but has low {self.low}; raise it, or use log: false"
+            )
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What is searched: each axis is a list of choices or a range. A list of one value fixes the axis.
+
+    Raises:
+        ConfigError: naming every axis that does not fit.
+    """
+
+    encoder: list[str] = field(default_factory=lambda: ["lsa:96", "lsa"])
+    """Question encoders: `lsa`, `lsa:WIDTH`, or sentence-transformers names or local paths."""
+    embedding_dim: Range | list[int] = field(default_factory=lambda: Range(8, 256, log=True))
+    """Size of a model's embedding vector."""
+    noise: Range | list[float] = field(default_factory=lambda: Range(0.0, 0.2))
+    """Standard deviation of the noise added to question encodings while training."""
+    training_questions: Range | list[float] = field(default_factory=lambda: [0.25, 0.5, 1.0])
+    """Number of training questions: up to 1 a fraction of them, above 1 a count."""
+    learning_rate: Range | list[float] = field(default_factory=lambda: Range(2e-3, 5e-2, log=True))
+    """Adam's (peak) learning rate."""
+    weight_decay: Range | list[float] = field(default_factory=lambda: Range(1e-7, 1e-3, log=True))
+    """Adam's L2 penalty."""
+    batch_questions: list[int] | None = None
+    """Questions per batch; null = the preset's, or fewer on little data."""
+    epochs: list[int] | None = None
+    """Passes over the training questions; null = the preset's. Trials of different epochs are ranked apart."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, axis in self.axes().items():
+            low, high = (axis.low, axis.high) if isinstance(axis, Range) else (None, None)
+            if not isinstance(axis, Range):
+                if not axis:
+                    problems.append(f"{name} has no choices; give at least one")
+                    continue
+                if len(set(axis)) < len(axis):
+                    problems.append(f"{name} lists a choice twice: {axis}")
+                if name != "encoder":
+                    low, high = min(axis), max(axis)
+            if name in ("embedding_dim", "batch_questions", "epochs"):
+                ends = [low, high] if isinstance(axis, Range) else axis
+                if any(value is None or value < 1 or value != int(value) for value in ends):
+                    problems.append(f"{name} must hold whole numbers from 1 but is {_show(axis)}")
+            elif name in ("noise", "weight_decay") and low is not None and low < 0:
+                problems.append(f"{name} must not be negative but is {_show(axis)}")
+            elif name in ("learning_rate", "training_questions") and low is not None and low <= 0:
+                problems.append(f"{name} must be positive but is {_show(axis)}")
+            if name == "training_questions" and isinstance(axis, Range) and axis.low <= 1 < axis.high:
+                problems.append(
+                    f"training_questions must range over fractions (up to 1) or over counts (above 1), not both: {axis}"
+                )
+        if problems:
+            raise ConfigError("invalid search space: " + "; ".join(problems))
+
+    def axes(self) -> dict[str, Range | list[Any]]:
+        """Axis name -> range or choices, without the axes left to the preset."""
+        values = {axis.name: getattr(self, axis.name) for axis in dataclasses.fields(self)}
+        return {name: axis for name, axis in values.items() if axis is not None}
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """One search: data, what to search, how, and where it runs.
+
+    Raises:
+        ConfigError: naming every value out of range.
+    """
+
+    data: str | None = None
+    """Folder written by `embedllm data import`; null = simulated data (the quick start)."""
+    out: str | None = None
+    """Folder of the sweep; null = sweeps/ with the date and time."""
+    trials: int = 32
+    """Finished trials wanted: completed or pruned; failed ones are replaced."""
+    seeds: int = 3
+    """Seeds per trial; a trial is judged by their mean."""
+    space: SearchSpace = field(default_factory=SearchSpace)
+    """What is searched."""
+    preset: str = "fast"
+    """Preset that holds everything not searched: `fast` or `paper`."""
+    objective: str = "val_log_loss"
+    """Validation metric to optimise; the direction follows from the metric."""
+    sampler: Sampler = "tpe"
+    """How configurations are proposed. `grid` needs lists on every axis, `cmaes` at least two ranges."""
+    pruner: Pruner = "none"
+    """How unpromising trials are stopped early."""
+    seed: int = 0
+    """Seed of the sampler and the first seed of every fit."""
+    split: SplitChoice = "auto"
+    """Validation and test questions: as given by the data, random, or `auto` = given where complete, else random."""
+    split_seed: int = 0
+    """Seed of a random split."""
+    pack: int | None = None
+    """Trials trained fused as one pack; null = chosen from the number of trials and slots."""
+    slots: int | None = None
+    """Packs trained at the same time; null = as many as the CPUs or GPUs hold."""
+    cpus_per_pack: int | None = None
+    """CPU threads of a pack; null = 1, or with GPUs the CPUs divided among the slots."""
+    gpus_per_pack: float | None = None
+    """GPUs of a pack, a fraction to share one; null = 0.5 where there are GPUs, else 0."""
+    address: str | None = None
+    """Ray cluster to join: `auto` or HOST:PORT; null = start Ray on this machine."""
+    tracking_uri: str | None = None
+    """MLflow tracking URI; null = an SQLite database in the sweep's folder."""
+    time_budget: float | None = None
+    """Seconds after which no further pack is started; null = no limit."""
+    deterministic: bool = False
+    """Same trials and metrics at any parallelism and pack size: ask for trials in fixed generations."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, low in (("trials", 1), ("seeds", 1), ("seed", 0), ("split_seed", 0)):
+            if getattr(self, name) < low:
+                problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
+        for name in ("pack", "slots", "cpus_per_pack"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                problems.append(f"{name} must be at least 1, or null, but is {value}")
+        gpus = self.gpus_per_pack
+        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+            problems.append(f"gpus_per_pack must be a fraction up to 1 or a whole number, or null, but is {gpus}")
+        if self.time_budget is not None and not self.time_budget > 0:
+            problems.append(f"time_budget must be positive seconds, or null, but is {self.time_budget}")
+        allowed: dict[str, tuple[str, ...]] = {
+            "preset": tuple(PRESETS),
+            "objective": tuple(OBJECTIVES),
+            "sampler": get_args(Sampler),
+            "pruner": get_args(Pruner),
+            "split": get_args(SplitChoice),
+        }
+        for name, choices in allowed.items():
+            if getattr(self, name) not in choices:
+                problems.append(f"{name} must be one of {', '.join(choices)} but is {getattr(self, name)!r}")
+        ranges = [name for name, axis in self.space.axes().items() if isinstance(axis, Range)]
+        if self.sampler == "grid" and ranges:
+            problems.append(f"sampler grid needs a list of choices on every axis, but {', '.join(ranges)} have ranges")
+        if self.sampler == "cmaes" and len(ranges) < 2:
+            problems.append("sampler cmaes needs ranges on at least two axes; use tpe for lists of choices")
+        if self.pruner != "none" and self.objective not in PER_EPOCH_OBJECTIVES:
+            problems.append(
+                f"pruner {self.pruner} needs an objective known after every epoch "
+                f"({', '.join(PER_EPOCH_OBJECTIVES)}) but the objective is {self.objective!r}"
+            )
+        if problems:
+            raise ConfigError("invalid sweep configuration: " + "; ".join(problems))
+
+    @property
+    def direction(self) -> Literal["minimize", "maximize"]:
+        """Whether smaller or larger values of the objective are better."""
+        return OBJECTIVES[self.objective]
+
+    def replace(self, **changes: Any) -> "SweepConfig":
+        """A copy with some values changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> str:
+        """JSON text, the inverse of :meth:`from_json`."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "SweepConfig":
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ConfigError: for unknown keys or values out of range.
+        """
+        values = json.loads(text)
+        space = values.pop("space", {})
+        for source, owner in ((values, cls), (space, SearchSpace)):
+            known = {item.name for item in dataclasses.fields(owner)}
+            unknown = sorted(set(source) - known)
+            if unknown:
+                raise ConfigError(f"unknown keys {', '.join(unknown)}; allowed: {', '.join(sorted(known))}")
+        axes: dict[str, Any] = {
+            name: Range(**axis) if isinstance(axis, Mapping) else axis for name, axis in space.items()
+        }
+        return cls(**values, space=SearchSpace(**axes))
+
+
+def _show(axis: Range | list[Any]) -> str:
+    return f"{axis.low:g} to {axis.high:g}" if isinstance(axis, Range) else str(axis)

@@ -1,0 +1,57 @@
+"""The data of a sweep: loaded, split and encoded once, in the driver."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.data.simulate import simulate
+from embedllm.data.splits import Split, default_split, given_split, random_split
+from tune.config import SweepConfig
+
+if TYPE_CHECKING:
+    from embedllm.encoders import Encodings
+
+SIMULATED_MODELS, SIMULATED_QUESTIONS = 40, 3000
+"""The quick start's data: small enough for seconds per pack, large enough that configurations differ."""
+
+
+@dataclass(frozen=True)
+class SweepData:
+    """Everything a worker reads.
+
+    Args:
+        data: the correctness matrix.
+        split: which questions train, validate and test.
+        encodings: encoder name -> float32 (questions, width), for every encoder of the space.
+    """
+
+    data: CorrectnessMatrix
+    split: Split
+    encodings: Mapping[str, np.ndarray]
+
+
+def load_data(config: SweepConfig) -> tuple[CorrectnessMatrix, Split]:
+    """The sweep's data and split.
+
+    Raises:
+        DataError: if the data cannot be read, or cannot be split as configured.
+    """
+    if config.data is None:
+        data = simulate(models=SIMULATED_MODELS, questions=SIMULATED_QUESTIONS)
+    else:
+        data = CorrectnessMatrix.load(config.data)
+    if config.split == "given":
+        return data, given_split(data)
+    if config.split == "random":
+        return data, random_split(data, seed=config.split_seed)
+    return data, default_split(data, seed=config.split_seed)
+
+
+def encode(encoders: Sequence[str], data: CorrectnessMatrix, split: Split) -> "dict[str, Encodings]":
+    """Encode the questions with every encoder: once, cached, before any trial starts: one may be missing."""
+    from embedllm.encoders import encode_data
+
+    return {name: encode_data(data, name, fit_on=split.train, progress=True) for name in encoders}

@@ -1,0 +1,92 @@
+"""What lies in a sweep's folder, so that `resume`, `rerun` and `leaderboard` need nothing else."""
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedllm.errors import ConfigError
+from tune.config import SweepConfig
+from tune.study import JOURNAL_FILE
+
+CONFIG_FILE = "sweep.json"
+WINNER_FOLDER = "winner"
+WINNER_TABLE = "winner.json"
+RAY_FOLDER = "ray"
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """A folder and what its `sweep.json` says.
+
+    Args:
+        path: absolute.
+        config: the sweep's configuration.
+        digest: digest of the data it ran on.
+    """
+
+    path: Path
+    config: SweepConfig
+    digest: str
+
+    @classmethod
+    def create(cls, config: SweepConfig, digest: str) -> "SweepFolder":
+        """Make the folder of a new sweep.
+
+        Raises:
+            ConfigError: if the folder is in use already.
+        """
+        path = sweep_path(config)
+        path.mkdir(parents=True, exist_ok=True)
+        config = config.replace(
+            out=str(path), data=None if config.data is None else str(Path(config.data).expanduser().resolve())
+        )
+        folder = cls(path, config, digest)
+        folder.save()
+        return folder
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> "SweepFolder":
+        """Read the folder of a sweep, which may have moved.
+
+        Raises:
+            ConfigError: if it is none, or its configuration cannot be read.
+        """
+        file = Path(path).expanduser().resolve() / CONFIG_FILE
+        if not file.is_file():
+            raise ConfigError(f"{path} is not a sweep: {CONFIG_FILE} is missing; `tune run --out {path}` makes one")
+        try:
+            content = json.loads(file.read_text())
+            config = SweepConfig.from_json(json.dumps(content["config"]))
+            digest = content["data_digest"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
+        return cls(file.parent, config.replace(out=str(file.parent)), digest)
+
+    def save(self) -> None:
+        """Write `sweep.json`, all or nothing."""
+        content = {"config": json.loads(self.config.to_json()), "data_digest": self.digest}
+        staging = self.path / f".{CONFIG_FILE}"
+        staging.write_text(json.dumps(content, indent=2) + "\n")
+        staging.replace(self.path / CONFIG_FILE)
+
+
+def sweep_path(config: SweepConfig) -> Path:
+    """Where a new sweep goes.
+
+    Raises:
+        ConfigError: if something is there already.
+    """
+    if config.out is None:
+        return (Path("sweeps") / time.strftime("%Y%m%d-%H%M%S")).resolve()
+    path = Path(config.out).expanduser().resolve()
+    if (path / JOURNAL_FILE).exists():
+        raise ConfigError(
+            f"{path} holds a sweep already; continue it with `tune resume {config.out}`, or choose another folder"
+        )
+    if (path / CONFIG_FILE).exists():
+        return path  # prepared, but no trial was ever asked for: what was wrong may be right now
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ConfigError(f"{path} exists and is not an empty folder; choose another")
+    return path

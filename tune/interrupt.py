@@ -1,0 +1,31 @@
+"""Ctrl-C during a sweep: once to finish what runs, twice to abort."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def graceful_interrupt(stop: Callable[[str], None]) -> Iterator[None]:
+    """Within the block, the first Ctrl-C calls `stop(reason)`; the second raises KeyboardInterrupt.
+
+    Does nothing outside the main thread, where Python cannot handle signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.getsignal(signal.SIGINT)
+
+    def first(signum: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("\nfinishing the running packs; press Ctrl-C again to abort", file=sys.stderr, flush=True)
+        stop("interrupted")
+
+    signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

@@ -1,0 +1,68 @@
+"""The study's file: an Optuna journal that takes many operations in one write."""
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from optuna.storages.journal import JournalFileBackend
+
+
+class BatchedJournal(JournalFileBackend):
+    """A journal file whose operations inside :meth:`batch` reach the disk together, in one append and one fsync.
+
+    A trial takes about a dozen journal operations; an fsync each costs tens of milliseconds a trial. Batching also
+    makes a trial's result and its state one write: after a crash there are both or neither.
+
+    One process writes (`SweepStudy` holds a lock); others may read meanwhile, `optuna-dashboard` included.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self._pending: list[dict[str, Any]] | None = None
+        self._seen = 0
+        self._base = 0
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """Operations from a number on: those in the file or, inside a batch, those held back."""
+        if self._pending is not None:
+            yield from self._pending[log_number_from - self._base :]
+            return
+        for number, log in enumerate(super().read_logs(log_number_from), start=log_number_from + 1):
+            self._seen = max(self._seen, number)
+            yield log
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Write operations, or hold them back until the end of the open batch."""
+        if self._pending is None:
+            super().append_logs(logs)
+        else:
+            self._pending.extend(logs)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Hold operations back until the end of the block. The storage must have read the whole file before."""
+        self._pending, self._base = [], self._seen
+        try:
+            yield
+        finally:
+            # Written even if the block fails: the storage in memory has applied these operations already.
+            pending, self._pending = self._pending, None
+            self._seen += len(pending)
+            if pending:
+                super().append_logs(pending)
+
+
+def repair_journal(path: Path) -> None:
+    """Drop a last line cut short by a crash, and the lock a killed writer left behind.
+
+    To be called only by the one process that may write.
+    """
+    Path(f"{path}.lock").unlink(missing_ok=True)
+    if not path.exists():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)

@@ -1,0 +1,23 @@
+"""Short names of configurations and trials, the same in the progress line, in MLflow and in messages."""
+
+from pathlib import PurePosixPath
+
+from embedllm.config import FitConfig
+from tune.records import TrialRecord
+
+
+def encoder_label(encoder: str) -> str:
+    """The encoder's name without the folder or organisation it comes from."""
+    return PurePosixPath(encoder).name or encoder
+
+
+def config_label(config: FitConfig) -> str:
+    """The four searched values in a few characters: `lsa d=64 α=0.05 n=5000`; a full training set is left out."""
+    label = f"{encoder_label(config.encoder)} d={config.embedding_dim} α={config.noise:.2g}"
+    return label if config.training_questions is None else f"{label} n={config.training_questions}"
+
+
+def trial_label(record: TrialRecord) -> str:
+    """`trial-007 lsa d=64 α=0.05`, or `trial-008 pruned lsa …`; zeros keep numerical order where names sort as text."""
+    state = {"PRUNED": " pruned", "FAIL": " failed"}.get(record.state, "")
+    return f"{record.role}-{record.trial:03d}{state} {config_label(record.config)}"

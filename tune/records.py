@@ -1,0 +1,49 @@
+"""What one finished trial is, for every reader: the study, MLflow, the leaderboard, the progress line."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from embedllm.config import FitConfig
+
+TrialState = Literal["RUNNING", "COMPLETE", "PRUNED", "FAIL"]
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One leaderboard row: one configuration, averaged over its seeds.
+
+    Args:
+        trial: number of the Optuna trial; the baseline has its own numbering.
+        role: `trial`, or `baseline` for the paper's configuration on the same data.
+        state: COMPLETE reached its full budget, PRUNED was stopped early, FAIL has a `reason`.
+        config: the configuration, with the first seed.
+        seeds: number of seeds averaged.
+        metrics: metric name -> mean over seeds, and `<name>_sd` -> standard deviation over seeds (ddof 1; absent for
+            one seed).
+        curves: `train_log_loss`, `val_log_loss`, `val_accuracy` -> mean over seeds, one value per epoch run.
+        best_epoch: 1-based epoch whose parameters were kept (mean over seeds, rounded).
+        budget: epochs reached. Rows of different budgets are never ranked together.
+        seconds: training seconds this trial took: its share of its pack's wall time.
+        reason: why it failed or was pruned.
+    """
+
+    trial: int
+    state: TrialState
+    config: FitConfig
+    seeds: int = 1
+    role: Literal["trial", "baseline"] = "trial"
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    best_epoch: int | None = None
+    budget: int = 0
+    seconds: float = 0.0
+    reason: str | None = None
+
+
+class SweepListener(Protocol):
+    """Told by the driver, in its own thread, as a sweep goes on. A listener that raises is told nothing more."""
+
+    def trial_started(self, record: TrialRecord) -> None: ...
+
+    def trial_finished(self, record: TrialRecord) -> None: ...

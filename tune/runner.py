@@ -1,0 +1,225 @@
+"""Run a sweep: prepare the data, train packs under Ray Tune until enough trials are finished, judge the winner.
+
+result = run_sweep(SweepConfig(data="helm", trials=64, out="first"))
+result = resume_sweep("first", trials=128)
+"""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.data.splits import Split
+from embedllm.errors import ConfigError, EmbedLLMError
+from tune.cluster import plan_slots, ray_cluster
+from tune.config import SweepConfig
+from tune.data import SweepData, encode, load_data
+from tune.dispatch import Dispatcher
+from tune.folder import RAY_FOLDER, SweepFolder, sweep_path
+from tune.interrupt import graceful_interrupt
+from tune.packing import Pack, choose_pack_size
+from tune.records import SweepListener, TrialRecord
+from tune.space import distributions
+from tune.study import SweepStudy, best_record, is_lost, read_records
+
+if TYPE_CHECKING:
+    from embedllm.encoders import Encodings
+    from tune.winner import Winner
+
+
+class SweepFailed(EmbedLLMError):
+    """No trial of the sweep succeeded."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """Outcome of a sweep so far.
+
+    Args:
+        folder: the sweep's folder.
+        config: its configuration.
+        records: every trial, the baseline first, lost ones included.
+        best: the complete trial with the best objective, on the validation questions.
+        winner: the best configuration trained once more and judged on the test questions; None if the sweep was stopped
+            before its target.
+        stopped: why the sweep ended before its target, or None.
+        seconds: wall time of this run, start-up included.
+        startup_seconds: share of it before the first pack was sent to a worker.
+    """
+
+    folder: Path
+    config: SweepConfig
+    records: Sequence[TrialRecord]
+    best: TrialRecord
+    winner: "Winner | None"
+    stopped: str | None
+    seconds: float
+    startup_seconds: float
+
+    def count(self, state: str) -> int:
+        """Number of trials in a state; lost trials, which were run again, are not counted as failed."""
+        return sum(r.role == "trial" and r.state == state and not is_lost(r) for r in self.records)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep whose data is loaded and encoded, ready to run.
+
+    Args:
+        folder: path, configuration and data digest.
+        data: the correctness matrix.
+        split: training, validation and test questions.
+        encodings: encoder name -> encodings, for every encoder of the space.
+    """
+
+    folder: SweepFolder
+    data: CorrectnessMatrix
+    split: Split
+    encodings: "dict[str, Encodings]"
+
+    @classmethod
+    def create(cls, config: SweepConfig) -> "Sweep":
+        """Prepare a new sweep; its folder is made when everything else has succeeded.
+
+        Raises:
+            ConfigError: if the folder is taken, or the space does not fit the data.
+            EmbedLLMError: if data or an encoder is not available.
+        """
+        sweep_path(config)
+        data, split = load_data(config)
+        distributions(config.space, len(split.train))
+        encodings = encode(config.space.encoder, data, split)
+        return cls(SweepFolder.create(config, data.digest), data, split, encodings)
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], encoders: Sequence[str] | None = None) -> "Sweep":
+        """Prepare an existing sweep.
+
+        Args:
+            path: the sweep's folder.
+            encoders: encoders wanted; None = all of the space.
+
+        Raises:
+            ConfigError: if `path` is no sweep, or its data has changed.
+        """
+        folder = SweepFolder.open(path)
+        data, split = load_data(folder.config)
+        if data.digest != folder.digest:
+            raise ConfigError(
+                f"the data of {folder.path} has changed: its digest is {data.digest}, "
+                f"the sweep began with {folder.digest}; trials on different data cannot be compared: start a new sweep"
+            )
+        return cls(folder, data, split, encode(encoders or folder.config.space.encoder, data, split))
+
+    def run(
+        self,
+        listeners: Sequence[SweepListener] = (),
+        *,
+        trials: int | None = None,
+        on_plan: Callable[[str], None] | None = None,
+    ) -> SweepResult:
+        """Train until `trials` are finished (None = as configured), those of earlier runs included.
+
+        Args:
+            listeners: told of every trial; of those that earlier runs finished first, once more: a killed driver may
+                not have been able to.
+            trials: a new target.
+            on_plan: given one line about slots and packs before the first pack starts.
+
+        Raises:
+            SweepFailed: if no trial succeeded.
+            ConfigError: if the sweep is being run elsewhere, or does not fit the cluster.
+            KeyboardInterrupt: on a second Ctrl-C; the sweep can be resumed.
+        """
+        began = time.monotonic()
+        folder, config = self.folder, self.folder.config
+        if trials is not None and trials != config.trials:
+            config = config.replace(trials=trials)
+            folder = SweepFolder(folder.path, config, folder.digest)
+            folder.save()
+        with ray_cluster(config.address) as resources:
+            slots = plan_slots(config, resources)
+            pack_size = config.pack or choose_pack_size(config.trials, slots.count)
+            if on_plan is not None:
+                on_plan(
+                    f"{config.trials} trials x {config.seeds} seeds in packs of up to {pack_size}, "
+                    f"{slots.count} at a time on {slots.cpus} CPUs and {slots.gpus:g} GPUs each"
+                )
+            with SweepStudy(folder.path, config, len(self.split.train)) as study:
+                for record in study.records():
+                    if record.state != "RUNNING" and not is_lost(record):
+                        for listener in listeners:
+                            listener.trial_finished(record)
+                dispatcher = Dispatcher(
+                    study,
+                    target=config.trials,
+                    pack_size=pack_size,
+                    slots=slots.count,
+                    num_models=self.data.num_models,
+                    listeners=listeners,
+                )
+                startup = time.monotonic() - began
+                if not dispatcher.done:
+                    from tune.execution import run_packs
+
+                    with graceful_interrupt(dispatcher.stop):
+                        run_packs(dispatcher, self, slots, folder.path / RAY_FOLDER)
+            records = read_records(folder.path)
+        best = best_record(records, config)
+        if best is None:
+            reasons = {r.reason for r in records if r.role == "trial" and r.state == "FAIL" and r.reason}
+            raise SweepFailed(
+                f"no trial of {folder.path} succeeded ({dispatcher.stopped or 'all failed'}); "
+                f"reasons: {'; '.join(sorted(reasons)[:3]) or 'none was finished'}"
+            )
+        winner = None
+        if dispatcher.stopped is None:
+            from tune.winner import crown
+
+            winner = crown(self, best, records)
+        return SweepResult(
+            folder.path, config, records, best, winner, dispatcher.stopped, time.monotonic() - began, startup
+        )
+
+
+def run_sweep(config: SweepConfig, listeners: Sequence[SweepListener] = ()) -> SweepResult:
+    """Run a new sweep; see :meth:`Sweep.create` and :meth:`Sweep.run`."""
+    return Sweep.create(config).run(listeners)
+
+
+def resume_sweep(
+    path: str | os.PathLike[str], trials: int | None = None, listeners: Sequence[SweepListener] = ()
+) -> SweepResult:
+    """Complete a sweep to its target, or to `trials`, after whatever ended it; see :meth:`Sweep.run`."""
+    return Sweep.open(path).run(listeners, trials=trials)
+
+
+def rerun(path: str | os.PathLike[str], trial: int) -> tuple[TrialRecord, TrialRecord]:
+    """Train one trial of a sweep once more, by itself and in this process.
+
+    Args:
+        path: the sweep's folder.
+        trial: number of a trial that was complete, pruned or failed. The full budget is trained in any case.
+
+    Returns:
+        The record in the study, and the new one.
+
+    Raises:
+        ConfigError: if the sweep has no such trial.
+    """
+    from tune.fitting import PackFitter
+
+    folder = SweepFolder.open(path)
+    known = {record.trial: record for record in read_records(folder.path) if record.role == "trial"}
+    if trial not in known:
+        raise ConfigError(f"{folder.path} has no trial {trial}; it has 0 to {max(known, default=0)}")
+    config = known[trial].config
+    sweep = Sweep.open(path, encoders=[config.encoder])
+    source = SweepData(sweep.data, sweep.split, {config.encoder: sweep.encodings[config.encoder].matrix})
+    settings = folder.config
+    fitter = PackFitter(source, seeds=settings.seeds, objective=settings.objective, threads=settings.cpus_per_pack or 1)
+    [again] = fitter.fit(Pack(((trial, config),)))
+    return known[trial], again
