@@ -154,7 +154,7 @@ class SweepConfig:
     address: str | None = None
     """Ray cluster to join: `auto` or HOST:PORT; null = start Ray on this machine."""
     tracking_uri: str | None = None
-    """MLflow tracking URI; null = an SQLite database in the sweep's folder."""
+    """MLflow tracking URI; null = MLFLOW_TRACKING_URI, else an SQLite database beside the sweep's folder."""
     time_budget: float | None = None
     """Seconds after which no further pack is started; null = no limit."""
     deterministic: bool = False

@@ -81,56 +81,6 @@ def render(
     return _printed(console, table, notes)
 
 
-def render_test_table(
-    frame: pd.DataFrame,
-    *,
-    format: Format = "table",
-    footnotes: Sequence[str] = (),
-    console: Console | None = None,
-    bounds: Sequence[str] = ("oracle",),
-) -> str:
-    """Methods against test metrics as text without a final newline; the best value of a metric is bold.
-
-    Args:
-        frame: a row per method. Columns: `method`, then metrics with or without the `test_` prefix, and beside a metric
-            optionally `<metric>_sd` (over seeds) and `<metric>_se` (standard error over test questions).
-        format: as in :func:`render`.
-        footnotes: lines below the table.
-        console: as in :func:`render`.
-        bounds: methods that nobody can use, such as the oracle in hindsight: shown, but never the best.
-    """
-    if format in ("csv", "json"):
-        return render_rows(_plain_rows(frame), format)
-    rows = _plain_rows(frame)
-    metrics = [name for name in frame.columns if name != "method" and not name.endswith(("_sd", "_se"))]
-    titles = [_metric_title(name.removeprefix("test_")) + (" ↑" if _maximised(name) else " ↓") for name in metrics]
-    bests = {name: _best([row for row in rows if row["method"] not in bounds], name) for name in metrics}
-    notes = [*footnotes]
-    if any(name.endswith("_sd") for name in frame.columns):
-        notes.append("±: sd over seeds.")
-    if any(name.endswith("_se") for name in frame.columns):
-        notes.append("se: standard error over test questions.")
-    if format == "markdown":
-        cells = [[str(row["method"]), *(" ".join(_value_lines(row, name)) for name in metrics)] for row in rows]
-        return _markdown(["method", *titles], cells, [False, *(True for _ in metrics)], notes)
-    console = console or _default_console()
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column("method", max_width=30, vertical="top")
-    for title in titles:
-        table.add_column(title.replace("routing ", "routing\n"), justify="right", no_wrap=True)
-    for row in rows:
-        cells_of_row = [Text(str(row["method"]))]
-        for name in metrics:
-            value, *below = _value_lines(row, name)
-            is_best = row["method"] not in bounds and row.get(name) is not None and row[name] == bests[name]
-            cell = Text.assemble((value, "bold green" if is_best else ""))
-            for line in below:
-                cell.append(f"\n{line}", style="dim")
-            cells_of_row.append(cell)
-        table.add_row(*cells_of_row)
-    return _printed(console, table, notes)
-
-
 def _columns(rows: list[dict[str, Any]], objective: str) -> list[_Column]:
     """What to show: identity, the configuration's columns that vary, the objective, and as much of the rest as fits."""
 
@@ -172,8 +122,20 @@ def _constants(rows: list[dict[str, Any]]) -> list[str]:
     trials = [row for row in rows if row["role"] == "trial"]
     if len(trials) < 2:
         return []
-    names = {"encoder": "encoder", "embedding_dim": "dim", "noise": "α", "learning_rate": "lr", "weight_decay": "decay"}
-    return [f"{title} {trials[0][name]}" for name, title in names.items() if not _varies(rows, name)]
+    names = {
+        "encoder": "encoder",
+        "embedding_dim": "dim",
+        "noise": "α",
+        "training_questions": "training questions",
+        "learning_rate": "lr",
+        "weight_decay": "decay",
+    }
+    return [f"{title} {_value(trials[0][name])}" for name, title in names.items() if not _varies(rows, name)]
+
+
+def _value(value: Any) -> str:
+    """A constant as it is typed; None stands for all training questions."""
+    return "all" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _rank_cell(row: dict[str, Any]) -> str:
@@ -241,17 +203,6 @@ def _metric_title(metric: str) -> str:
     for name, title in names.items():
         metric = metric.replace(name, title)
     return metric.replace("_", " ")
-
-
-def _value_lines(row: dict[str, Any], metric: str) -> list[str]:
-    """The value, a line for its sd, a line for its standard error; `-` where it was not measured."""
-    value, sd, error = row.get(metric), row.get(f"{metric}_sd"), row.get(f"{metric}_se")
-    if value is None:
-        return ["-"]
-    lines = [f"{value:.4f}"]
-    if sd is not None:
-        lines.append(f"±{sd:.4f}")
-    return lines if error is None else [*lines, f"se {error:.4f}"]
 
 
 def _markdown(

@@ -5,13 +5,12 @@ import dataclasses
 import io
 import json
 
-import pandas as pd
 import pytest
 from rich.console import Console
 
 from embedllm.config import FitConfig
 from tune.leaderboard import footnotes, leaderboard
-from tune.leaderboard_table import render, render_test_table
+from tune.leaderboard_table import render
 from tune.records import TrialRecord
 
 FAST = FitConfig(encoder="lsa", epochs=10, batch_questions=512, learning_rate=0.01)
@@ -45,13 +44,6 @@ RECORDS = [
         seconds=41.2,
     ),
 ]
-TEST_TABLE = pd.DataFrame(
-    [
-        {"method": "EmbedLLM (trial 17)", "test_accuracy": 0.7, "test_accuracy_sd": 0.001, "test_accuracy_se": 0.003},
-        {"method": "model mean", "test_accuracy": 0.65, "test_accuracy_se": 0.0031},
-        {"method": "oracle", "test_accuracy": 0.93},
-    ]
-).assign(test_log_loss=[0.52, 0.51, None])
 
 
 def wide(width: int = 140, colour: bool = False) -> Console:
@@ -141,38 +133,3 @@ def test_an_empty_leaderboard_is_a_header() -> None:
     frame = leaderboard([])
     assert "val log-loss" in render(frame, "val_log_loss", console=wide())
     assert json.loads(render(frame, "val_log_loss", format="json")) == []
-
-
-def test_the_test_table_gives_value_deviation_and_standard_error() -> None:
-    lines = [line.split() for line in render_test_table(TEST_TABLE, console=wide()).splitlines()]
-    assert lines[0] == ["method", "accuracy", "↑", "log-loss", "↓"]
-    assert lines[2:7] == [
-        ["EmbedLLM", "(trial", "17)", "0.7000", "0.5200"],
-        ["±0.0010"],
-        ["se", "0.0030"],
-        ["model", "mean", "0.6500", "0.5100"],
-        ["se", "0.0031"],
-    ]
-    assert lines[7] == ["oracle", "0.9300", "-"]
-    assert lines[-2:] == [["±:", "sd", "over", "seeds."], ["se:", "standard", "error", "over", "test", "questions."]]
-
-
-def test_the_best_usable_method_is_bold_per_metric() -> None:
-    text = render_test_table(TEST_TABLE, console=wide(colour=True))
-    assert "\x1b[1;32m0.7000" in text
-    assert "\x1b[1;32m0.5100" in text, "lower log-loss is better"
-    assert "\x1b[1;32m0.9300" not in text, "the oracle is a bound, not a method"
-
-
-def test_the_test_table_fits_a_hundred_columns_with_every_metric() -> None:
-    names = ("accuracy", "log_loss", "brier", "ece", "roc_auc", "routing_micro", "routing_macro")
-    row = {f"test_{name}{kind}": 0.5 for name in names for kind in ("", "_sd", "_se")}
-    frame = pd.DataFrame([{"method": "model × benchmark lookup (needs the label)", **row}])
-    assert max(map(len, render_test_table(frame).splitlines())) <= 100
-
-
-def test_the_test_table_in_markdown_and_json() -> None:
-    assert render_test_table(TEST_TABLE, format="markdown").splitlines()[2] == (
-        "| EmbedLLM (trial 17) | 0.7000 ±0.0010 se 0.0030 | 0.5200 |"
-    )
-    assert json.loads(render_test_table(TEST_TABLE, format="json"))[2]["test_log_loss"] is None
