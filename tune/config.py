@@ -61,7 +61,7 @@ class SearchSpace:
         ConfigError: naming every axis that does not fit.
     """
 
-    encoder: list[str] = field(default_factory=lambda: ["lsa:96", "lsa"])
+    encoder: list[str] = field(default_factory=lambda: ["lsa", "lsa:96"])
     """Question encoders: `lsa`, `lsa:WIDTH`, or sentence-transformers names or local paths."""
     embedding_dim: Range | list[int] = field(default_factory=lambda: Range(8, 256, log=True))
     """Size of a model's embedding vector."""

@@ -70,7 +70,7 @@ def make_packs(trials: Sequence[tuple[int, FitConfig]], size: int, num_models: i
         # Even sizes: 9 trials in packs of 8 are 5 and 4, not 8 and a straggler.
         ends = [len(members) * part // count for part in range(count + 1)]
         packs += [Pack(tuple(members[start:end])) for start, end in pairwise(ends)]
-    return sorted(packs, key=lambda pack: -_work(pack))
+    return sorted(packs, key=lambda pack: -_work(pack, num_train))
 
 
 def choose_pack_size(trials: int, slots: int) -> int:
@@ -78,8 +78,10 @@ def choose_pack_size(trials: int, slots: int) -> int:
     return max(1, min(MAX_PACK, trials // (ROUNDS * slots)))
 
 
-def _work(pack: Pack) -> float:
+def _work(pack: Pack, num_train: int) -> float:
     """Rough size of a pack's training, to start the longest first."""
     return float(
-        sum(config.epochs * (config.training_questions or 0) * config.embedding_dim for _, config in pack.trials)
+        sum(
+            config.epochs * (config.training_questions or num_train) * config.embedding_dim for _, config in pack.trials
+        )
     )

@@ -89,7 +89,10 @@ def test_what_all_trials_share_is_a_line_instead_of_a_column() -> None:
     records = [dataclasses.replace(RECORDS[0], trial=number) for number in (1, 2)]
     text = render(leaderboard(records), "val_log_loss", console=wide())
     assert "encoder" not in text.splitlines()[0]
-    assert "All rows: encoder models/all-MiniLM-L6-v2, dim 64, α 0.08, lr 0.01, decay 1e-05." in text
+    assert (
+        "All rows: encoder models/all-MiniLM-L6-v2, dim 64, α 0.08, training questions all, lr 0.01, decay 1e-05."
+        in text
+    )
 
 
 def test_the_best_value_is_bold_and_a_pruned_trial_is_not_the_best() -> None:
