@@ -48,7 +48,7 @@ def test_records_come_back_as_told(study: SweepStudy, tmp_path: Path) -> None:
         study.tell(record)
     baseline = study.ask_baseline()
     assert baseline is not None
-    assert baseline[1] == preset("paper").replace(encoder="lsa:96")
+    assert baseline[1] == preset("paper").replace(encoder="lsa")
     told.insert(0, complete(*baseline, loss=0.1, role="baseline"))
     study.tell(told[0])
     assert study.records() == told
