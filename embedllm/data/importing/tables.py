@@ -4,6 +4,7 @@ Dictionaries leave small integers to work on, and as text a label such as `yes` 
 so that all such labels of a file can be listed in one message.
 """
 
+from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 
 _BLOCK_BYTES = 1 << 21
 _BATCH_ROWS = 1 << 16
+_AHEAD = 4  # blocks parsed ahead, so that neither thread waits for the other's slow ones
 
 
 def is_table(path: Path) -> bool:
@@ -104,7 +106,7 @@ def _open_csv(
 
 
 def _read_ahead(reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
-    """The reader's batches; the next one is parsed in a thread while the caller works on the present one."""
+    """The reader's batches; the next ones are parsed in a thread while the caller works on the present one."""
 
     def next_batch() -> pa.RecordBatch | None:
         try:
@@ -113,9 +115,9 @@ def _read_ahead(reader: pacsv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
             return None
 
     with ThreadPoolExecutor(max_workers=1) as thread:
-        upcoming = thread.submit(next_batch)
-        while (batch := upcoming.result()) is not None:
-            upcoming = thread.submit(next_batch)
+        upcoming = deque(thread.submit(next_batch) for _ in range(_AHEAD))
+        while (batch := upcoming.popleft().result()) is not None:
+            upcoming.append(thread.submit(next_batch))
             yield batch
 
 
