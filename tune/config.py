@@ -76,7 +76,7 @@ class SearchSpace:
     batch_questions: list[int] | None = None
     """Questions per batch; null = the preset's, or fewer on little data."""
     epochs: list[int] | None = None
-    """Passes over the training questions; null = the preset's. Trials of different epochs are ranked apart."""
+    """Passes over the training questions; null = the preset's. A trial is complete once it ran all of its own."""
 
     def __post_init__(self) -> None:
         problems = []

@@ -107,13 +107,12 @@ def baseline_record(records: Sequence[TrialRecord], objective: str) -> TrialReco
     return min(complete, key=lambda record: sign * record.metrics[objective], default=None)
 
 
-def footnotes(records: Sequence[TrialRecord], objective: str, *, tracking: str | None = None) -> list[str]:
+def footnotes(records: Sequence[TrialRecord], objective: str) -> list[str]:
     """Sentences to stand below the table: what ranks, what is averaged, the baseline, what is missing and why.
 
     Args:
         records: all of the sweep, also those a filter has removed from the table.
         objective: the metric that ranks.
-        tracking: how to open MLflow, see :func:`tune.tracking_uri.how_to_view`.
     """
     better = "lower" if OBJECTIVES[objective] == "minimize" else "higher"
     seeds = sorted({record.seeds for record in records if record.state == "COMPLETE"})
@@ -136,8 +135,6 @@ def footnotes(records: Sequence[TrialRecord], objective: str, *, tracking: str |
             f"dim {config.embedding_dim}, α {config.noise:g}, {config.epochs} epochs)."
         )
     lines.append(_state_sentence(records))
-    if tracking is not None:
-        lines.append(f"MLflow: {tracking}")
     return lines
 
 

@@ -119,6 +119,7 @@ class MlflowTracker:
         experiment: str = EXPERIMENT,
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        description: str | None = None,
     ) -> "MlflowTracker":
         """Begin, or on a known `sweep_dir` continue, the sweep's parent run. Returns at once; see :meth:`ready`.
 
@@ -131,6 +132,7 @@ class MlflowTracker:
             experiment: MLflow experiment; sweeps of one experiment stand in one table.
             params: parameters of the parent run: the sweep's settings.
             tags: further tags of the parent and of every child.
+            description: Markdown that MLflow shows on top of the parent run.
 
         Raises:
             ConfigError: for a tracking URI MLflow cannot write to.
@@ -153,7 +155,7 @@ class MlflowTracker:
                 **(params or {}),
                 **provenance.packages,
             },
-            tags={"machine": provenance.machine},
+            tags={"machine": provenance.machine} | ({"mlflow.note.content": description} if description else {}),
             trial_tags={
                 "sweep": sweep_name,
                 "data_digest": provenance.data_digest,

@@ -173,12 +173,11 @@ def test_footnotes_name_objective_seeds_baseline_and_what_went_wrong() -> None:
         trial(5, None, "RUNNING"),
         BASELINE,
     ]
-    assert footnotes(records, "val_log_loss", tracking="mlflow ui") == [
+    assert footnotes(records, "val_log_loss") == [
         "Ranked by val_log_loss on validation questions, lower is better; mean ± sd over 3 seeds.",
         "Δ: difference to the baseline, the paper's recipe on the same data (lsa, dim 232, α 0.05, 50 epochs).",
         "Trials: 1 complete, 1 pruned (fewer epochs, not ranked), 1 running, "
         "3 failed (2 × loss is NaN from epoch 2 on; 1 × out of memory).",
-        "MLflow: mlflow ui",
     ]
 
 

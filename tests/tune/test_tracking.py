@@ -118,7 +118,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_a_sweep_is_a_parent_run_and_each_trial_a_child(sweep_dir: Path) -> None:
-    tracker = track(sweep_dir, BASELINE, COMPLETE, PRUNED, FAILED, params={"trials": 3})
+    tracker = track(sweep_dir, BASELINE, COMPLETE, PRUNED, FAILED, params={"trials": 3}, description="three trials")
     assert tracker.finish()
     parent, children = runs_of(tracker)
     assert {name: run.info.status for name, run in children.items()} == {
@@ -128,6 +128,7 @@ def test_a_sweep_is_a_parent_run_and_each_trial_a_child(sweep_dir: Path) -> None
         "trial-009 failed lsa d=64 α=0.05": "FAILED",
     }
     assert (parent.info.run_name, parent.info.status) == ("first", "FINISHED")
+    assert parent.data.tags["mlflow.note.content"] == "three trials"
     assert parent.data.params == {
         "data": "helm_lite",
         "objective": "val_log_loss",

@@ -42,7 +42,8 @@ def conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     folder = sweep.folder
     config = folder.config if trials is None else folder.config.replace(trials=trials)
     earlier = _finished(folder.path)
-    _note(_introduction(sweep, config))
+    introduction = _introduction(sweep, config)
+    _note(introduction)
     tracker = MlflowTracker.start(
         folder.path.name,
         sweep_dir=folder.path,
@@ -50,6 +51,7 @@ def conduct(sweep: Sweep, *, trials: int | None = None) -> int:
         provenance=Provenance.collect(data_name=_data_name(config), data_digest=sweep.data.digest),
         tracking_uri=config.tracking_uri,
         params=_parameters(config),
+        description=f"```\n{introduction}\n```",
     )
     done = sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in earlier)
     progress = ProgressLine(config.trials, config.objective, done=done, best=best_record(earlier, config))
