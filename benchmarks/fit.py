@@ -75,7 +75,7 @@ def one_fit(problem: FitData, rounds: int) -> float:
     official, rate = statistics.median(times["official loop"]), max(times["GEMM"])
     best = min(times["official loop"])
     print(
-        f"\none epoch of the official recipe, median and best of {rounds} (large matrix products: {rate / 1e9:.0f} GFLOP/s)"
+        f"\none epoch of the official recipe, median and best of {rounds}; large matrix products {rate / 1e9:.0f} GFLOP/s"
     )
     print(f"  {'official loop':34s} {official:7.2f} s  {best:7.2f} s")
     for name, config in variants.items():
