@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -268,9 +267,9 @@ def test_a_second_ctrl_c_aborts(data: str, tmp_path: Path) -> None:
     slow = SearchSpace(encoder=["lsa:8"], embedding_dim=[16], training_questions=[1.0], epochs=[10**5])
     process = driver(config(data, tmp_path / "s", pack=4, slots=2, space=slow), "started trial")
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)  # as a person would, after reading the message
-    process.send_signal(signal.SIGINT)
     assert process.stdout is not None
+    assert any("press Ctrl-C again to abort" in line for line in process.stdout)  # reads up to the message
+    process.send_signal(signal.SIGINT)
     output = process.stdout.read()
     assert process.wait(timeout=120) != 0
     assert "KeyboardInterrupt" in output
