@@ -49,7 +49,8 @@ class FitConfig:
     than a tenth of the training questions, so that small data gets enough steps."""
     model_groups: int | None = None
     """Deal the models into this many groups; a batch is then one group on this many times the questions: equally many
-    pairs, for which exact noise is cheaper. None = as many as keep a batch below 129 questions; 1 with other noise."""
+    pairs, for which exact noise is cheaper. None = as many as keep a batch below 129 questions; 1 with other noise.
+    With 1, losses follow the official loop epoch by epoch; with more, embeddings move more slowly at first."""
     epochs: int = 50
     """Passes over the training questions."""
     schedule: Literal["constant", "one-cycle"] = "constant"
