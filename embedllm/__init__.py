@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from embedllm.training import FitData, FitResult, fit, fit_many
     from embedllm.version import __version__
 
-# GNU OpenMP lets idle threads spin for milliseconds. On a machine with other work to do that stalls steps of less than
-# a millisecond a hundredfold (benchmarks/RESULTS.md); this bound costs nothing on an idle one. Read when torch loads.
+# GNU OpenMP lets idle threads spin for long. On a machine with other work to do that slows steps of less than a
+# millisecond tenfold and more (benchmarks/RESULTS.md); this bound costs nothing on an idle one. Read when torch loads.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
 _HOME = {
