@@ -37,12 +37,10 @@ class Outcome:
     Args:
         records: a record per trial of the pack; empty where the pack failed as a whole.
         failure: why it failed.
-        retry: whether the failure may not repeat in a smaller pack (out of memory).
     """
 
     records: Sequence[TrialRecord] = ()
     failure: str | None = None
-    retry: bool = False
 
 
 class Dispatcher:
@@ -117,9 +115,6 @@ class Dispatcher:
 
     def finished(self, key: str, outcome: Outcome) -> None:
         """Take the outcome of the pack known as `key`."""
-        if outcome.failure is not None and outcome.retry:
-            self.died(key, outcome.failure)
-            return
         pack = self._running.pop(key)
         records = outcome.records
         if outcome.failure is not None:

@@ -1,56 +1,53 @@
-"""The part of a sweep that runs under Ray Tune."""
+"""Orders executed under Ray Tune: the engine below sweeps and ablations."""
 
 import logging
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from ray import tune
 
 from tune.cluster import Slots
-from tune.data import SweepData
-from tune.dispatch import Dispatcher
-from tune.searcher import PackCallback, PackSearcher
-from tune.trainable import PackTrainable
-
-if TYPE_CHECKING:
-    from tune.runner import Sweep
+from tune.searcher import OrderCallback, OrderQueue, OrderSearcher
+from tune.trainable import OrderTrainable, Worker
 
 
-def run_packs(dispatcher: Dispatcher, sweep: "Sweep", slots: Slots, storage: Path) -> None:
-    """Train packs until the dispatcher is done. Results go to the dispatcher; Ray Tune keeps none.
+def run_orders(
+    queue: OrderQueue, worker: Callable[[Any, int], Worker], payload: Any, slots: Slots, storage: Path
+) -> None:
+    """Have workers execute orders until the queue is done. Outcomes go to the queue; Ray Tune keeps none.
 
     Args:
-        dispatcher: hands out packs and takes their outcomes.
-        sweep: the data, put into Ray's object store once.
-        slots: resources of a pack.
+        queue: hands out orders and takes their outcomes, in this process.
+        worker: called once per actor as `worker(payload, threads)`; what it returns is called with every order.
+        payload: the workers' data, put into Ray's object store once.
+        slots: how many orders are executed at the same time, and the resources of each.
         storage: folder for Ray Tune's own files, removed at the end. Workers never write there, so a local path will do
             on a cluster, too.
     """
-    source = SweepData(sweep.data, sweep.split, {name: encodings.matrix for name, encodings in sweep.encodings.items()})
     trainable = tune.with_resources(
-        tune.with_parameters(PackTrainable, sweep=sweep.folder.config, source=source, threads=slots.cpus),
-        slots.resources,
+        tune.with_parameters(OrderTrainable, worker=worker, payload=payload, threads=slots.cpus), slots.resources
     )
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=PackSearcher(dispatcher),
+            search_alg=OrderSearcher(queue),
             num_samples=-1,
             max_concurrent_trials=slots.count,
             reuse_actors=True,
-            trial_name_creator=lambda trial: f"pack_{trial.trial_id}",
-            trial_dirname_creator=lambda trial: f"pack_{trial.trial_id}",
+            trial_name_creator=lambda trial: f"order_{trial.trial_id}",
+            trial_dirname_creator=lambda trial: f"order_{trial.trial_id}",
         ),
         run_config=tune.RunConfig(
-            name="packs",
+            name="orders",
             storage_path=str(storage),
-            callbacks=[PackCallback(dispatcher)],
+            callbacks=[OrderCallback(queue)],
             failure_config=tune.FailureConfig(max_failures=0),
             verbose=0,
         ),
     )
-    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by the dispatcher
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by the queue
     try:
         tuner.fit()
     finally:

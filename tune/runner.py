@@ -163,10 +163,12 @@ class Sweep:
                 )
                 startup = time.monotonic() - began
                 if not dispatcher.done:
-                    from tune.execution import run_packs
+                    from tune.execution import run_orders
+                    from tune.worker import PackWorker, SweepPayload
 
+                    payload = SweepPayload(config, self._source())
                     with graceful_interrupt(dispatcher.stop):
-                        run_packs(dispatcher, self, slots, folder.path / RAY_FOLDER)
+                        run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER)
             records = read_records(folder.path)
         best = best_record(records, config)
         if best is None:
@@ -183,6 +185,10 @@ class Sweep:
         return SweepResult(
             folder.path, config, records, best, winner, dispatcher.stopped, time.monotonic() - began, startup
         )
+
+    def _source(self) -> SweepData:
+        matrices = {name: encodings.matrix for name, encodings in self.encodings.items()}
+        return SweepData(self.data, self.split, matrices)
 
 
 def run_sweep(config: SweepConfig, listeners: Sequence[SweepListener] = ()) -> SweepResult:

@@ -194,7 +194,7 @@ def test_out_of_memory_is_tried_again_smaller_and_a_refusal_is_not(tmp_path: Pat
         order = subject.next_order("a")
         assert order is not None
         size = len(order.pack.trials)
-        subject.finished("a", Outcome(failure="out of memory", retry=True))
+        subject.died("a", "out of memory: host")
         smaller = subject.next_order("b")
         assert smaller is not None
         assert len(smaller.pack.trials) == (size + 1) // 2

@@ -69,7 +69,7 @@ def trials(folder: Path) -> list[TrialRecord]:
 def worker_pids() -> list[int]:
     """Actors that train packs, of this process's Ray only."""
     children = psutil.Process().children(recursive=True)
-    return [child.pid for child in children if "PackTrainable" in " ".join(child.cmdline())]
+    return [child.pid for child in children if "OrderTrainable" in " ".join(child.cmdline())]
 
 
 def test_a_sweep_from_start_to_winner_and_on(data: str, tmp_path: Path) -> None:
