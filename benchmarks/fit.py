@@ -16,7 +16,6 @@ import statistics
 import time
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
@@ -157,13 +156,13 @@ def naive_epoch(problem: FitData, config: FitConfig) -> Callable[[], float]:
 
 def epoch_seconds(config: FitConfig, problem: FitData) -> float:
     """One epoch without scoring, as the official loop's time is without it too."""
-    run = FusedRun([config], [np.arange(problem.num_train)], problem)
+    run = FusedRun([config], [problem.sides], problem)
     with torch.no_grad():
         return timed(lambda: run._train_epoch(1))
 
 
 def epoch_flops(config: FitConfig, problem: FitData) -> float:
-    run = FusedRun([config], [np.arange(problem.num_train)], problem)
+    run = FusedRun([config], [problem.sides], problem)
     form = run.write_gradient.__name__.removesuffix("_gradient")
     pair_noise = config.noise_per == "pair"
     step = step_flops(form, run.group_size, problem.width, config.embedding_dim, run.batch, pair_noise=pair_noise)

@@ -14,16 +14,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class FitData:
-    """Encodings and labels of the training and validation questions; test questions never get here.
+class Sides:
+    """What one member of a fit sees.
 
-    Training questions come first: rows 0..num_train-1; validation questions follow.
+    Args:
+        train: int64 rows of a `FitData` to train on.
+        val: int64 rows to validate on after every epoch.
+    """
+
+    train: np.ndarray
+    val: np.ndarray
+
+
+@dataclass(frozen=True)
+class FitData:
+    """Encodings and labels of questions, for fits on one split or, as a pool, on many.
+
+    Of one split (:meth:`build`) there are the training and validation questions only: training questions come first,
+    rows 0..num_train-1, validation questions follow. A pool (:meth:`pool`) holds every question of the data in its
+    order, and no validation questions of its own: every member brings a split.
 
     Args:
         encodings: (questions, D) float32.
         target: (questions, M) float32, share of right answers, 0 where missing.
         weight: (questions, M) float32, number of attempts, or None where every cell has exactly one.
-        num_train: number of training questions.
+        num_train: number of training questions; of a pool, all questions.
         train_ids: (num_train,) int64, index of each training row in the correctness matrix.
     """
 
@@ -40,6 +55,17 @@ class FitData:
     @property
     def num_val(self) -> int:
         return self.target.shape[0] - self.num_train
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether members must bring splits."""
+        return self.num_val == 0
+
+    @property
+    def sides(self) -> Sides:
+        """The rows of the split it was built of."""
+        rows = np.arange(self.target.shape[0])
+        return Sides(rows[: self.num_train], rows[self.num_train :])
 
     @property
     def width(self) -> int:
@@ -69,22 +95,40 @@ class FitData:
             DataError: if the encodings do not fit the data, are not finite, or a side is empty or has no label at all.
         """
         problems = []
-        if encodings.ndim != 2 or encodings.shape[0] != data.num_questions:
-            problems.append(f"encodings have shape {encodings.shape}; the data has {data.num_questions} questions")
         for side, ids in (("training", split.train), ("validation", split.val)):
             if len(ids) == 0:
                 problems.append(f"the split {split.name!r} has no {side} questions")
             elif not data.attempts[:, ids].any():
                 problems.append(f"no {side} question of the split {split.name!r} has a label")
-        if not problems:
-            finite = np.isfinite(encodings).all(axis=1)
-            if not finite.all():
-                rows = np.flatnonzero(~finite)
-                problems.append(f"{len(rows)} encodings hold NaN or infinity, the first in row {rows[0]}; encode again")
-        if problems:
-            raise DataError("the data to fit", problems)
+        _check(encodings, data, problems)
+        return cls._gather(data, np.concatenate([split.train, split.val]), len(split.train), encodings, device)
 
-        rows = np.concatenate([split.train, split.val])
+    @classmethod
+    def pool(
+        cls, data: "CorrectnessMatrix", encodings: np.ndarray, device: str | torch.device | None = None
+    ) -> "FitData":
+        """Every question of `data`, for members with splits of their own: row numbers are question indices.
+
+        Args:
+            data: the correctness matrix.
+            encodings: float32 of shape (questions, D), a row per question of `data`.
+            device: where the tensors live; None = CUDA where present, else CPU.
+
+        Raises:
+            DataError: if the encodings do not fit the data or are not finite.
+        """
+        _check(encodings, data, [])
+        return cls._gather(data, np.arange(data.num_questions), data.num_questions, encodings, device)
+
+    @classmethod
+    def _gather(
+        cls,
+        data: "CorrectnessMatrix",
+        rows: np.ndarray,
+        num_train: int,
+        encodings: np.ndarray,
+        device: str | torch.device | None,
+    ) -> "FitData":
         attempts = np.ascontiguousarray(data.attempts[:, rows].T).astype(np.float32)
         correct = np.ascontiguousarray(data.correct[:, rows].T).astype(np.float32)
         target = np.divide(correct, attempts, out=np.zeros_like(correct), where=attempts > 0)
@@ -94,6 +138,19 @@ class FitData:
             encodings=torch.from_numpy(np.ascontiguousarray(encodings[rows], dtype=np.float32)).to(where),
             target=torch.from_numpy(target).to(where),
             weight=None if uniform else torch.from_numpy(attempts).to(where),
-            num_train=len(split.train),
-            train_ids=np.asarray(split.train, dtype=np.int64),
+            num_train=num_train,
+            train_ids=np.asarray(rows[:num_train], dtype=np.int64),
         )
+
+
+def _check(encodings: np.ndarray, data: "CorrectnessMatrix", problems: list[str]) -> None:
+    """Raise one :class:`DataError` with the problems found so far and those of the encodings."""
+    if encodings.ndim != 2 or encodings.shape[0] != data.num_questions:
+        problems = [f"encodings have shape {encodings.shape}; the data has {data.num_questions} questions", *problems]
+    if not problems:
+        finite = np.isfinite(encodings).all(axis=1)
+        if not finite.all():
+            rows = np.flatnonzero(~finite)
+            problems = [f"{len(rows)} encodings hold NaN or infinity, the first in row {rows[0]}; encode again"]
+    if problems:
+        raise DataError("the data to fit", problems)

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from embedllm.config import FitConfig
 from embedllm.data.splits import nested_subset
-from embedllm.errors import ConfigError
+from embedllm.errors import ConfigError, DataError
 from embedllm.model import EmbedLLM
 from embedllm.training.bilinear import FORMS, step_flops
-from embedllm.training.data import FitData
+from embedllm.training.data import FitData, Sides
 from embedllm.training.fused import EpochEnd, FusedRun, Member
+
+if TYPE_CHECKING:
+    from embedllm.data import Split
 
 PADDING_COST = 1.5
 """Members are fused while padding to the widest embedding costs the narrowest at most this many times its FLOPs."""
@@ -48,7 +53,13 @@ def fit(config: FitConfig, data: FitData) -> FitResult:
     return fit_many([config], data)[0]
 
 
-def fit_many(configs: Sequence[FitConfig], data: FitData, *, on_epoch: EpochEnd | None = None) -> list[FitResult]:
+def fit_many(
+    configs: Sequence[FitConfig],
+    data: FitData,
+    *,
+    splits: "Sequence[Split] | None" = None,
+    on_epoch: EpochEnd | None = None,
+) -> list[FitResult]:
     """Train K configurations on one set of encodings, fused into as few programs as their shapes allow.
 
     A member's result depends on its own configuration only, up to rounding: fusing it with others changes the order of
@@ -56,7 +67,9 @@ def fit_many(configs: Sequence[FitConfig], data: FitData, *, on_epoch: EpochEnd 
 
     Args:
         configs: the members; all on the encoder whose encodings `data` holds.
-        data: training and validation questions on the device.
+        data: training and validation questions on the device, or a pool of all questions.
+        splits: where `data` is a pool, the split of every member: it learns from `train` (a nested random subset of it,
+            if `training_questions` says so) and validates on `val`. Members of different splits train fused.
         on_epoch: called after every epoch of every fused group as (epoch, val_log_loss, val_accuracy), float64 arrays
             of shape (K,) with NaN for members not in the group or no longer training; returns the indices of members
             to drop.
@@ -65,60 +78,102 @@ def fit_many(configs: Sequence[FitConfig], data: FitData, *, on_epoch: EpochEnd 
         A result per configuration, in order. A diverged member has `failure` set and no model; others are unaffected.
 
     Raises:
-        ConfigError: if configurations name different encoders, or more training questions than there are.
+        ConfigError: if configurations name different encoders, or more training questions than there are; if a pool
+            comes without a split per configuration, or splits without a pool.
+        DataError: if a split has no labelled training or validation question.
     """
     encoders = sorted({config.encoder for config in configs})
     if len(encoders) > 1:
         raise ConfigError(f"members of one fit must share a question encoder but have {', '.join(encoders)}")
+    sides = _member_sides(configs, data, splits)
     results: list[FitResult | None] = [None] * len(configs)
-    for group in fusible_groups(configs, data):
-        subsets = [_training_rows(configs[index], data) for index in group]
-        run = FusedRun([configs[index] for index in group], subsets, data)
+    for group in fusible_groups(configs, data, sides):
+        run = FusedRun([configs[index] for index in group], [sides[index] for index in group], data)
         report = None if on_epoch is None else _for_group(on_epoch, group, len(configs))
         for index, member in zip(group, run.train(report), strict=True):
             results[index] = _result(member)
     return [result for result in results if result is not None]
 
 
-def fusible_groups(configs: Sequence[FitConfig], data: FitData) -> list[list[int]]:
-    """Indices of the configurations that train fused: equal batch shape, epochs and noise kind, similar dimension."""
+def fusible_groups(
+    configs: Sequence[FitConfig], data: FitData, sides: Sequence[Sides] | None = None
+) -> list[list[int]]:
+    """Indices of the configurations that train fused: equal batch shape, epochs and noise kind, similar dimension.
+
+    Args:
+        configs: the members.
+        data: what they train on.
+        sides: their rows; None = the split `data` was built of.
+    """
+    rows = sides or _member_sides(configs, data, None)
+    shapes = [config.batch_shape(data.num_models, len(side.train)) for config, side in zip(configs, rows, strict=True)]
+    keys = [(*shape, config.epochs, config.noise_per) for shape, config in zip(shapes, configs, strict=True)]
     groups: list[list[int]] = []
     previous: tuple[object, ...] | None = None
     cheapest = 0
-    by_shape = sorted(range(len(configs)), key=lambda i: (*_shape_key(configs[i], data), configs[i].embedding_dim))
-    for index in by_shape:
-        key, flops = _shape_key(configs[index], data), _flops(configs[index], data)
-        if key != previous or flops > PADDING_COST * cheapest:
+    for index in sorted(range(len(configs)), key=lambda i: (*keys[i], configs[i].embedding_dim)):
+        flops = _flops(configs[index], data, shapes[index])
+        if keys[index] != previous or flops > PADDING_COST * cheapest:
             groups.append([])
-            previous, cheapest = key, flops
+            previous, cheapest = keys[index], flops
         groups[-1].append(index)
     return groups
 
 
-def _shape_key(config: FitConfig, data: FitData) -> tuple[int, int, int, str]:
-    shape = config.batch_shape(data.num_models, config.training_questions or data.num_train)
-    return (*shape, config.epochs, config.noise_per)
-
-
-def _flops(config: FitConfig, data: FitData) -> int:
+def _flops(config: FitConfig, data: FitData, batch_shape: tuple[int, int]) -> int:
     """Arithmetic of one training step."""
-    questions, groups = config.batch_shape(data.num_models, config.training_questions or data.num_train)
+    questions, groups = batch_shape
     shape = (-(-data.num_models // groups), data.width, config.embedding_dim, questions)
     pair_noise = config.noise_per == "pair"
     return min(step_flops(form, *shape, pair_noise=pair_noise) for form in FORMS)
 
 
-def _training_rows(config: FitConfig, data: FitData) -> np.ndarray:
-    """Rows the member trains on: a nested random subset of the training side, or all of it."""
-    rows = np.arange(data.num_train)
+def _member_sides(configs: Sequence[FitConfig], data: FitData, splits: "Sequence[Split] | None") -> list[Sides]:
+    """Rows every member trains and validates on; members of one split and training size share their arrays."""
+    if data.is_pool != (splits is not None) or (splits is not None and len(splits) != len(configs)):
+        given = "none" if splits is None else str(len(splits))
+        wanted = f"{len(configs)}, one for each configuration" if data.is_pool else "none: the data is of one split"
+        raise ConfigError(f"{given} splits are given; wanted: {wanted}")
+    whole: dict[int, Sides] = {}
+    if splits is not None:
+        for split in splits:
+            if id(split) not in whole:
+                whole[id(split)] = _labelled_sides(split, data)
+    found: dict[tuple[int, int | None, int], Sides] = {}
+    sides = []
+    for number, config in enumerate(configs):
+        split_id = 0 if splits is None else id(splits[number])
+        base = data.sides if splits is None else whole[split_id]
+        key = (split_id, config.training_questions, config.seed)
+        if key not in found:
+            found[key] = _subset(base, config)
+        sides.append(found[key])
+    return sides
+
+
+def _labelled_sides(split: "Split", data: FitData) -> Sides:
+    """A split's rows of a pool."""
+    problems = []
+    for side, rows in (("training", split.train), ("validation", split.val)):
+        if not len(rows):
+            problems.append(f"the split {split.name!r} has no {side} questions")
+        elif data.weight is not None and not bool(data.weight[torch.from_numpy(rows).to(data.device)].any()):
+            problems.append(f"no {side} question of the split {split.name!r} has a label")
+    if problems:
+        raise DataError("the data to fit", problems)
+    return Sides(split.train, split.val)
+
+
+def _subset(sides: Sides, config: FitConfig) -> Sides:
+    """With a nested random subset of the training rows, where the configuration asks for one."""
     if config.training_questions is None:
-        return rows
-    if config.training_questions > data.num_train:
+        return sides
+    if config.training_questions > len(sides.train):
         raise ConfigError(
-            f"training_questions is {config.training_questions} but there are {data.num_train} training questions; "
+            f"training_questions is {config.training_questions} but there are {len(sides.train)} training questions; "
             "use at most that many, or null for all"
         )
-    return nested_subset(rows, config.training_questions, seed=config.seed)
+    return Sides(nested_subset(sides.train, config.training_questions, seed=config.seed), sides.val)
 
 
 def _for_group(on_epoch: EpochEnd, group: list[int], total: int) -> EpochEnd:

@@ -5,6 +5,7 @@ training in a step are a leading slice of every tensor; a member that diverges, 
 tensors at the end of an epoch.
 """
 
+import hashlib
 import itertools
 import math
 import time
@@ -19,7 +20,7 @@ from torch.nn import functional
 from embedllm.config import FitConfig
 from embedllm.model import EmbedLLM
 from embedllm.training.bilinear import Batch, Group, Layout, cheaper_form, collapsed_gradient, factor_gradient
-from embedllm.training.data import FitData
+from embedllm.training.data import FitData, Sides
 from embedllm.training.optimizer import MemberAdam, learning_rates
 from embedllm.training.streams import Stream, noise_chunk_blocks
 
@@ -36,6 +37,8 @@ class Member:
     index: int
     config: FitConfig
     stream: Stream
+    val: Tensor
+    """Rows to validate on, int64."""
     rates: list[float]
     history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
     best_epoch: int = 0
@@ -49,12 +52,12 @@ class Member:
 class FusedRun:
     """Members of equal batch size, epochs and kind of noise, and of similar embedding dimension, trained together."""
 
-    def __init__(self, configs: Sequence[FitConfig], subsets: Sequence[np.ndarray], data: FitData) -> None:
-        """`subsets[k]`: int64 rows of `data` that member k trains on."""
+    def __init__(self, configs: Sequence[FitConfig], sides: Sequence[Sides], data: FitData) -> None:
+        """`sides[k]`: rows of `data` that member k trains and validates on."""
         first = configs[0]
         self.data = data
         self.epochs = first.epochs
-        self.batch, self.groups = first.batch_shape(data.num_models, len(subsets[0]))
+        self.batch, self.groups = first.batch_shape(data.num_models, len(sides[0].train))
         self.group_size = -(-data.num_models // self.groups)
         self.pair_noise = first.noise_per == "pair"
         self.noisy = any(config.noise > 0 for config in configs)
@@ -65,12 +68,15 @@ class FusedRun:
         form = cheaper_form(self.group_size, data.width, dim, self.batch, pair_noise=self.pair_noise and self.noisy)
         self.write_gradient = collapsed_gradient if form == "collapsed" else factor_gradient
 
-        streams: dict[tuple[int, int], Stream] = {}
+        streams: dict[tuple[int, bytes], Stream] = {}
         self.members = []
-        for index, (config, subset) in enumerate(zip(configs, subsets, strict=True)):
-            stream = streams.setdefault((config.seed, len(subset)), Stream(config, data, subset))
+        for index, (config, side) in enumerate(zip(configs, sides, strict=True)):
+            key = config.seed, hashlib.blake2b(side.train.tobytes()).digest()
+            if key not in streams:
+                streams[key] = Stream(config, data, side.train)
+            stream = streams[key]
             rates = learning_rates(config.schedule, config.learning_rate, stream.blocks * self.groups * config.epochs)
-            self.members.append(Member(index, config, stream, rates))
+            self.members.append(Member(index, config, stream, torch.from_numpy(side.val), rates))
         order = {stream: (-stream.blocks, number) for number, stream in enumerate(streams.values())}
         self.members.sort(key=lambda member: order[member.stream])
         self.done: list[Member] = []
@@ -203,7 +209,6 @@ class FusedRun:
 
     def _score_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Noise-free losses at the end of an epoch; keeps the best parameters and marks who diverged or ran stale."""
-        data = self.data
         scores = torch.stack([self._score(row, member) for row, member in enumerate(self.members)]).tolist()
         losses, accuracies = np.full(self.total, np.nan), np.full(self.total, np.nan)
         for row, (member, values) in enumerate(zip(self.members, scores, strict=True)):
@@ -214,7 +219,7 @@ class FusedRun:
             if not np.isfinite(values[:2]).all():
                 member.stopped = "diverged"
                 member.failure = (
-                    f"diverged: log-loss is {loss} on the {data.num_val} validation questions after epoch {epoch} "
+                    f"diverged: log-loss is {loss} on the {len(member.val)} validation questions after epoch {epoch} "
                     f"(learning_rate {member.config.learning_rate:g}); lower the learning rate"
                 )
             elif loss < member.best_loss:
@@ -227,16 +232,18 @@ class FusedRun:
     def _score(self, row: int, member: Member) -> Tensor:
         """Train log-loss (on as many of the member's questions as validate), validation log-loss and accuracy."""
         data = self.data
-        sample = member.stream.sample(data.num_val).to(data.device)
+        sample = member.stream.sample(len(member.val)).to(data.device)
         values = {name: view[0] for name, view in self.layout.views(self.parameters[row : row + 1]).items()}
         weights, offset = EmbedLLM(**values).collapse()
         seen = torch.addmm(offset, data.encodings[sample], weights.T)
         train_loss, _ = _loss_and_accuracy(
             seen, data.target[sample], None if data.weight is None else data.weight[sample]
         )
-        held_out = torch.addmm(offset, data.encodings[data.num_train :], weights.T)
-        val_weight = None if data.weight is None else data.weight[data.num_train :]
-        val_loss, accuracy = _loss_and_accuracy(held_out, data.target[data.num_train :], val_weight)
+        # The rows of one split lie at the end and need no copy.
+        rows = member.val.to(data.device) if data.is_pool else slice(data.num_train, None)
+        held_out = torch.addmm(offset, data.encodings[rows], weights.T)
+        val_weight = None if data.weight is None else data.weight[rows]
+        val_loss, accuracy = _loss_and_accuracy(held_out, data.target[rows], val_weight)
         return torch.stack([train_loss, val_loss, accuracy])
 
     def _prune(self, dropped: Iterable[int]) -> None:

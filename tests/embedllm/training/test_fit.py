@@ -62,7 +62,7 @@ def test_training_follows_the_naive_loop_on_the_same_batches(problem: FitData, g
     from embedllm.training.fused import FusedRun
 
     config = BASE.replace(noise=0.0, epochs=2, keep="last", model_groups=groups, weight_decay=1e-3, seed=3)
-    run = FusedRun([config], [np.arange(TRAIN)], problem)
+    run = FusedRun([config], [problem.sides], problem)
     naive = NaiveEmbedLLM.copy_of(run.layout.export(run.parameters[0], config.embedding_dim), noise=0.0)
     optimizer = torch.optim.Adam(naive.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -171,12 +171,13 @@ def test_pruning_works_across_fused_groups(problem: FitData):
 
 
 def test_training_subsets_are_nested_and_seeded(problem: FitData):
-    from embedllm.training.fit import _training_rows
+    from embedllm.training.fit import _member_sides
 
-    small, large = (set(_training_rows(BASE.replace(training_questions=n, seed=5), problem)) for n in (50, 120))
+    configs = [BASE.replace(training_questions=n, seed=seed) for n, seed in ((50, 5), (120, 5), (50, 6))]
+    small, large, other = (set(sides.train.tolist()) for sides in _member_sides(configs, problem, None))
     assert len(small) == 50
     assert small < large
-    assert small != set(_training_rows(BASE.replace(training_questions=50, seed=6), problem))
+    assert small != other
 
 
 def test_fusible_groups_cover_every_member_once(problem: FitData):
