@@ -10,16 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from embedllm.data.importing.keys import Attribute, Texts, Vocabulary
+from embedllm.data.importing.keys import LARGEST_ID, Attribute, Texts, Vocabulary
 from embedllm.data.importing.labels import MAX_ATTEMPTS, Place, read_grades
 from embedllm.data.importing.problems import Problems
+from embedllm.data.importing.tables import NotIntegers
 
 _RIGHT = 1 << 16  # a cell is right answers * 65536 + attempts, so that one addition counts both
 _CHUNK = 4096
 
-Block = Mapping[str, pa.DictionaryArray | pa.StringArray]
+Block = Mapping[str, pa.DictionaryArray | pa.StringArray | pa.Int32Array]
 """Columns of some rows: question, model, label, and any of attempts, category, benchmark, split, model_name
-(dictionary<int32, string>) and prompt (string), all without nulls."""
+(dictionary<int32, string>) and prompt (string), all without nulls. Question, model and label may be int32 instead."""
 
 
 class Collector:
@@ -52,27 +53,31 @@ class Collector:
             place: where the rows stand, for messages.
             side: train, val or test where the whole block is on one side.
             blank_is_missing: a blank label is a cell without an answer, not a problem.
+
+        Raises:
+            NotIntegers: if integers are no ids or labels; nothing has been added then.
         """
         if not len(block["label"]):
             return
-        right, attempts, skip = read_grades(
-            block["label"], block.get("attempts"), place, self.problems, blank_is_missing=blank_is_missing
-        )
+        right: np.ndarray
+        attempts: np.ndarray | int
+        if isinstance(block["label"], pa.Int32Array):
+            _check_integers(block)
+            right, attempts, skip = block["label"].to_numpy().astype(np.uint32), 1, None
+        else:
+            right, attempts, skip = read_grades(
+                block["label"], block.get("attempts"), place, self.problems, blank_is_missing=blank_is_missing
+            )
         known = len(self.questions)
-        local = block["question"].indices.to_numpy()
-        numbers = self.questions.encode(block["question"].dictionary)
-        question = numbers[local]
-        model = self.models.encode(block["model"].dictionary)[block["model"].indices.to_numpy()]
+        question, model = _numbers(self.questions, block["question"]), _numbers(self.models, block["model"])
         if "prompt" in block:
-            first_row = np.empty(len(numbers), dtype=np.int64)
-            first_row[local[::-1]] = np.arange(len(local))[::-1]
-            self._merge_prompts(block["prompt"], question, first_row[numbers >= known], known, place)
+            self._merge_prompts(block["prompt"], question, _first_rows(question, known), place)
         for attributes, keys in ((self.question_attributes, question), (self.model_attributes, model)):
             for name, attribute in attributes.items():
                 if name in block:
                     attribute.merge(keys, block[name].indices.to_numpy(), block[name].dictionary)
         if side is not None:
-            self.question_attributes["split"].merge(numbers, np.zeros(len(numbers), dtype=np.int64), pa.array([side]))
+            self.question_attributes["split"].merge(question, np.zeros(len(question), dtype=np.int64), pa.array([side]))
         for what, keys, vocabulary in (("question", question, self.questions), ("model", model, self.models)):
             if vocabulary.missing:
                 nameless = np.isin(keys, vocabulary.missing)
@@ -84,16 +89,13 @@ class Collector:
             attempts = attempts if isinstance(attempts, int) else attempts[~skip]
         self._count(question, model, right, attempts)
 
-    def _merge_prompts(
-        self, text: pa.StringArray, question: np.ndarray, new_rows: np.ndarray, known: int, place: Place
-    ) -> None:
+    def _merge_prompts(self, text: pa.StringArray, question: np.ndarray, new_rows: np.ndarray, place: Place) -> None:
         """Keep each question's text once, and check that all its rows carry the same.
 
         Args:
             text: prompts of the rows.
             question: question numbers of the rows.
             new_rows: the first row of each question seen for the first time, in the order of their numbers.
-            known: number of questions before this block.
             place: where the rows stand.
         """
         if len(new_rows):
@@ -109,8 +111,7 @@ class Collector:
             fine = bool(same[repeats[1:]].all())
         if fine and looked_up.any():
             rows = np.flatnonzero(looked_up)
-            seen = text if len(rows) == len(text) else text.take(pa.array(rows))
-            fine = not pc.equal(self.prompts.take(question[rows]), seen).false_count
+            fine = self.prompts.equal(question[rows], text, rows)
         if fine:
             return
         differs = ~pc.equal(self.prompts.take(question), text).to_numpy(zero_copy_only=False)
@@ -205,3 +206,28 @@ class Collector:
         """Whether a cell's count of attempts ran over its 16 bits, which shows in the sum over all cells."""
         parts = (self._cells[start : start + _CHUNK] for start in range(0, len(self._cells), _CHUNK))
         return sum(int((part & (_RIGHT - 1)).sum(dtype=np.int64)) for part in parts) != self._attempts_added
+
+
+def _check_integers(block: Block) -> None:
+    """Raise :class:`NotIntegers` unless all labels are 0 or 1, and ids between 0 and the largest allowed."""
+    for name, most in (("label", 1), ("question", LARGEST_ID), ("model", LARGEST_ID)):
+        bounds = pc.min_max(block[name])
+        if bounds["min"].as_py() < 0 or bounds["max"].as_py() > most:
+            raise NotIntegers
+
+
+def _numbers(vocabulary: Vocabulary, column: pa.DictionaryArray | pa.Int32Array) -> np.ndarray:
+    """Each row's number in the vocabulary, int64 of shape (rows,)."""
+    if isinstance(column, pa.Int32Array):
+        return vocabulary.encode_integers(column.to_numpy())
+    return vocabulary.encode(column.dictionary)[column.indices.to_numpy()]
+
+
+def _first_rows(numbers: np.ndarray, known: int) -> np.ndarray:
+    """The first row of each number not below `known`, in the order of the numbers, which are those from `known` on."""
+    new = np.flatnonzero(numbers >= known)
+    if not len(new):
+        return new
+    first = np.empty(int(numbers[new].max()) + 1 - known, dtype=np.int64)
+    first[numbers[new[::-1]] - known] = new[::-1]  # reversed, because the last of repeated assignments stays
+    return first

@@ -1,6 +1,7 @@
 """Numbering what rows refer to: ids, texts and attributes of questions and models, each kept once."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +11,8 @@ MISSING_WORDS = ("", "nan", "na", "n/a", "null", "none")
 """Spellings of a missing id, label or name, compared in lower case without surrounding blanks."""
 
 _MANY = 200  # texts looked up at once above which integer ids are worth a path of their own
-_LARGEST_ID = 10_000_000
+LARGEST_ID = 10_000_000
+_RUNS = 32  # stretches of consecutive texts that are compared in place; more are cheaper copied together
 
 
 def is_missing(text: str) -> bool:
@@ -36,9 +38,11 @@ class Vocabulary:
 
     def encode(self, dictionary: pa.StringArray) -> np.ndarray:
         """Numbers of distinct strings, int64 of the same length; new strings are added."""
-        integers = _plain_integers(dictionary) if len(dictionary) > _MANY else None
-        if integers is None:
-            return self._look_up(dictionary)
+        integers = plain_integers(dictionary) if len(dictionary) > _MANY else None
+        return self._look_up(dictionary) if integers is None else self.encode_integers(integers)
+
+    def encode_integers(self, integers: np.ndarray) -> np.ndarray:
+        """Numbers of integers from 0 to 10 million, repeated or not, as if they were texts: int64 of the same shape."""
         top = int(integers.max())
         if top >= len(self._of_integer):
             spare = np.full(top + 1 + len(self._of_integer) // 2 - len(self._of_integer), -1, dtype=np.int64)
@@ -46,7 +50,10 @@ class Vocabulary:
         numbers = self._of_integer[integers]
         new = numbers < 0
         if new.any():
-            numbers[new] = self._of_integer[integers[new]] = self._look_up(dictionary.filter(pa.array(new)))
+            values, first = np.unique(integers[new], return_index=True)
+            values = values[np.argsort(first)]
+            self._of_integer[values] = self._look_up(pa.array(values).cast(pa.string()))
+            numbers = self._of_integer[integers]
         return numbers
 
     def _look_up(self, dictionary: pa.StringArray) -> np.ndarray:
@@ -62,14 +69,14 @@ class Vocabulary:
         return np.array(numbers, dtype=np.int64)
 
 
-def _plain_integers(texts: pa.StringArray) -> np.ndarray | None:
+def plain_integers(texts: pa.StringArray) -> np.ndarray | None:
     """The texts as int64, if each is the usual spelling ("7", not "07") of an integer from 0 to 10 million."""
     try:
         integers = texts.cast(pa.int64())
     except pa.ArrowInvalid:
         return None
     bounds = pc.min_max(integers).as_py()
-    if bounds["min"] < 0 or bounds["max"] > _LARGEST_ID or not integers.cast(pa.string()).equals(texts):
+    if bounds["min"] < 0 or bounds["max"] > LARGEST_ID or not integers.cast(pa.string()).equals(texts):
         return None
     return integers.to_numpy()
 
@@ -89,10 +96,29 @@ class Texts:
         while len(self._pieces) > 1 and 2 * len(self._pieces[-1]) > len(self._pieces[-2]):
             self._pieces[-2:] = [pa.concat_arrays(self._pieces[-2:])]
 
+    def equal(self, numbers: np.ndarray, texts: pa.StringArray, rows: np.ndarray) -> bool:
+        """Whether the text of each of `numbers` is that in the row of `texts` named beside it in `rows`."""
+        self._gather(len(numbers))
+        ends = (np.flatnonzero((np.diff(numbers) != 1) | (np.diff(rows) != 1)) + 1).tolist()
+        if len(ends) >= _RUNS or len(self._pieces) > 1:
+            seen = texts if len(rows) == len(texts) else texts.take(pa.array(rows))
+            return not pc.equal(self.take(numbers), seen).false_count
+        bounds = pairwise([0, *ends, len(numbers)])
+        return not any(
+            pc.equal(
+                self._pieces[0].slice(int(numbers[start]), end - start), texts.slice(int(rows[start]), end - start)
+            ).false_count
+            for start, end in bounds
+        )
+
+    def _gather(self, wanted: int) -> None:
+        """Make one piece of all before many texts are asked for."""
+        if len(self._pieces) > 1 and 16 * wanted > len(self):
+            self._pieces = [pa.concat_arrays(self._pieces)]
+
     def take(self, numbers: np.ndarray) -> pa.StringArray:
         """The texts of these numbers, in their order: piece by piece for a few, from one piece for many."""
-        if len(self._pieces) > 1 and 16 * len(numbers) > len(self):
-            self._pieces = [pa.concat_arrays(self._pieces)]
+        self._gather(len(numbers))
         starts = np.cumsum([0, *map(len, self._pieces)])
         piece_of = np.searchsorted(starts, numbers, side="right") - 1
         order = np.argsort(piece_of, kind="stable") if len(self._pieces) > 1 else np.arange(len(numbers))

@@ -18,7 +18,7 @@ from embedllm.data.importing.labels import Place
 from embedllm.data.importing.layout import Layout, recognise
 from embedllm.data.importing.problems import Problems
 from embedllm.data.importing.report import ImportReport
-from embedllm.data.importing.tables import stream_table
+from embedllm.data.importing.tables import NotIntegers, starts_with_integers, stream_table
 from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
 from embedllm.errors import DataError
 
@@ -67,10 +67,11 @@ def import_data(
     layout = recognise(source, format, columns, problems, notes)
     problems.raise_if_any(str(source))
     assert layout is not None
-    collector = Collector(problems, keep_last=duplicates == "last", texts_may_differ=layout.format == "harness")
-    with _progress_line(progress) as advance:
-        for path, side in layout.files:
-            _read(path, side, layout, collector, problems, notes, advance)
+    # The official files name questions and models by integers, which are read far sooner than texts.
+    ids = [layout.columns[name] for name in ("question", "model")] if layout.format == "official" else []
+    integers = bool(ids) and all(starts_with_integers(path, ids) for path, _ in layout.files)
+    collector = _collect(layout, duplicates, progress, notes, integers=integers)
+    problems = collector.problems
     if not collector.rows:
         if not problems:
             problems.add("no row has a label")
@@ -106,16 +107,31 @@ def import_data(
     return report
 
 
+def _collect(layout: Layout, duplicates: Duplicates, progress: bool, notes: list[str], *, integers: bool) -> Collector:
+    """Read every file. `integers`: try to read ids and labels as integers; files that hold others are read again."""
+    collector = Collector(Problems(), keep_last=duplicates == "last", texts_may_differ=layout.format == "harness")
+    seen: list[str] = []
+    try:
+        with _progress_line(progress) as advance:
+            for path, side in layout.files:
+                _read(path, side, layout, collector, seen, advance, integers)
+    except NotIntegers:
+        return _collect(layout, duplicates, progress, notes, integers=False)
+    notes.extend(seen)
+    return collector
+
+
 def _read(
     path: Path,
     side: str | None,
     layout: Layout,
     collector: Collector,
-    problems: Problems,
     notes: list[str],
     advance: Callable[[str, int], None],
+    integers: bool,
 ) -> None:
     """Stream one file into the collector."""
+    problems = collector.problems
     if layout.format == "harness":
         for block in harness_blocks(path, layout.columns.get("label"), problems):
             collector.add(block, Place(f"{path.parent.name}/{path.name}", 1))
@@ -125,7 +141,8 @@ def _read(
     needed = list(dict.fromkeys([*layout.columns.values(), *layout.models]))
     # A prompt that is the question's key as well is looked up like an id, so it needs its dictionary.
     plain = {layout.columns.get("prompt", "")} - {layout.columns["question"]}
-    for batch in stream_table(path, needed, problems, notes, plain=plain):
+    whole = {layout.columns[name] for name in ("question", "model", "label")} if integers else set()
+    for batch in stream_table(path, needed, problems, notes, plain=plain, integers=whole):
         block = {name: batch.column(column) for name, column in layout.columns.items()}
         if "prompt" in block:
             block["prompt"] = block["prompt"].cast(pa.string())

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from embedllm.data.importing.keys import plain_integers
 from embedllm.data.importing.problems import Problems
 
 CSV_SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
@@ -51,14 +52,38 @@ def column_names(path: Path, problems: Problems) -> list[str] | None:
     return names
 
 
+def starts_with_integers(path: Path, columns: Sequence[str]) -> bool:
+    """Whether the first rows of a CSV file spell these columns as plain integers: "7", not "007" or "q7"."""
+    try:
+        with _open_csv(path, dict.fromkeys(columns, TEXT), []) as reader:
+            batch = reader.read_next_batch()
+    except (pa.ArrowException, StopIteration):
+        return False  # whatever it is, reading the file as text will tell
+    return all(plain_integers(batch.column(name).dictionary) is not None for name in columns)
+
+
+class NotIntegers(Exception):
+    """A column read as integers holds something else; read it as text, which can tell what."""
+
+
 def stream_table(
-    path: Path, columns: Sequence[str], problems: Problems, notes: list[str], *, plain: Collection[str] = ()
+    path: Path,
+    columns: Sequence[str],
+    problems: Problems,
+    notes: list[str],
+    *,
+    plain: Collection[str] = (),
+    integers: Collection[str] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Record batches of the named columns, each of type dictionary<int32, string> without nulls (null becomes "").
 
-    Columns in `plain` are of type string instead, which is cheaper for long texts.
+    Columns in `plain` are of type string instead, which is cheaper for long texts, and columns in `integers`, of CSV
+    files only, of type int32, which is cheaper still.
 
     Rows with too few or too many values, and whatever stops the reader, are noted as problems.
+
+    Raises:
+        NotIntegers: if a column of `integers` holds anything else in a row.
     """
     rows = 0
     try:
@@ -70,8 +95,10 @@ def stream_table(
         else:
             broken: list[pacsv.InvalidRow] = []
             types = {name: pa.string() if name in plain else TEXT for name in columns}
-            with _open_csv(path, types, broken) as reader:
+            with _open_csv(path, types | dict.fromkeys(integers, pa.int32()), broken) as reader:
                 for batch in _read_ahead(reader):
+                    if any(batch.column(name).null_count for name in integers):
+                        raise NotIntegers
                     rows += batch.num_rows
                     yield batch
             for row in broken:
@@ -81,6 +108,8 @@ def stream_table(
                 notes.append(f"{path.name} does not end with a line break; check that its last row is whole")
             rows += len(broken)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if integers:
+            raise NotIntegers from error
         problems.add(f"{path.name} cannot be read beyond row {rows:,} (damaged or truncated?): {error}")
         return
     if not rows:
