@@ -1,0 +1,70 @@
+"""Figures and pages in one house style, for the search's report and every ablation.
+
+    with house_style():
+        figure, axes = new_figure("single")
+        axes.plot(sizes, accuracy, color=METHOD_COLOURS["embedllm"], marker=METHOD_MARKERS["embedllm"])
+    saved = save_figure(figure, folder, "accuracy", table, caption="Accuracy against training questions.")
+    Page("Training size").section("Accuracy").figure(saved).write(folder / "report.html")
+
+Every figure is saved with the table it was drawn from. Names are imported on first use: matplotlib is slow to load.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from embedllm.figures.page import Page
+    from embedllm.figures.save import SavedFigure, read_figures, save_figure
+    from embedllm.figures.style import (
+        COLOURS,
+        METHOD_COLOURS,
+        METHOD_LINES,
+        METHOD_MARKERS,
+        METHOD_TITLES,
+        diverging_cmap,
+        house_style,
+        new_figure,
+        sequential_cmap,
+        text_colour_on,
+    )
+
+_HOME = {
+    "page": ("Page",),
+    "save": ("SavedFigure", "read_figures", "save_figure"),
+    "style": (
+        "COLOURS",
+        "METHOD_COLOURS",
+        "METHOD_LINES",
+        "METHOD_MARKERS",
+        "METHOD_TITLES",
+        "diverging_cmap",
+        "house_style",
+        "new_figure",
+        "sequential_cmap",
+        "text_colour_on",
+    ),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "COLOURS",
+    "METHOD_COLOURS",
+    "METHOD_LINES",
+    "METHOD_MARKERS",
+    "METHOD_TITLES",
+    "Page",
+    "SavedFigure",
+    "diverging_cmap",
+    "house_style",
+    "new_figure",
+    "read_figures",
+    "save_figure",
+    "sequential_cmap",
+    "text_colour_on",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)

@@ -1,0 +1,96 @@
+"""A figure on disk: four files that agree, whole or not at all."""
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from embedllm.errors import DataError
+from embedllm.figures import SavedFigure, new_figure, read_figures, save_figure
+
+
+def save(folder: Path, name: str, caption: str = "c", table: pd.DataFrame | None = None) -> SavedFigure:
+    return save_figure(
+        new_figure()[0], folder, name, pd.DataFrame({"x": [1]}) if table is None else table, caption=caption
+    )
+
+
+def test_picture_drawing_and_table_are_there(saved: SavedFigure) -> None:
+    assert saved.png.read_bytes().startswith(b"\x89PNG")
+    assert ElementTree.parse(saved.svg).getroot().attrib["viewBox"] == "0 0 252 180"
+    table = pd.read_csv(saved.table)
+    assert table["accuracy"][0] == 0.1 + 0.2, "with every digit"
+    assert table.columns.tolist() == ["model", "accuracy", "count"], "without the index"
+    assert {path.name for path in saved.png.parent.iterdir()} == {
+        "accuracy.png",
+        "accuracy.svg",
+        "accuracy.csv",
+        "figures.json",
+    }, "nothing staged is left behind"
+    assert saved.png.stat().st_mode & 0o044 == 0o044, "others may read it"
+
+
+def test_equal_figures_are_equal_files(tmp_path: Path) -> None:
+    first, second = save(tmp_path / "a", "x"), save(tmp_path / "b", "x")
+    assert first.svg.read_bytes() == second.svg.read_bytes()
+
+
+def test_a_folder_gives_its_figures_back_in_order(tmp_path: Path) -> None:
+    saved = [save(tmp_path, name, caption=f"Caption of {name}: ∆α") for name in ("zeta", "alpha", "mid")]
+    assert read_figures(tmp_path) == saved
+
+
+def test_a_figure_saved_again_keeps_its_place(tmp_path: Path) -> None:
+    save(tmp_path, "a")
+    save(tmp_path, "b")
+    save(tmp_path, "a", caption="new", table=pd.DataFrame({"y": [2]}))
+    assert [(figure.name, figure.caption) for figure in read_figures(tmp_path)] == [("a", "new"), ("b", "c")]
+    assert pd.read_csv(tmp_path / "a.csv").columns.tolist() == ["y"]
+
+
+def test_a_folder_without_figures_has_none(tmp_path: Path) -> None:
+    assert read_figures(tmp_path) == []
+    assert read_figures(tmp_path / "missing") == []
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a b", ".hidden", "a/b", "ä"])
+def test_a_name_that_is_no_plain_file_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="a figure's name must be letters, digits, - and _ but is"):
+        save(tmp_path, name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_missing_file_is_named(tmp_path: Path) -> None:
+    first, second = save(tmp_path, "a"), save(tmp_path, "b")
+    first.svg.unlink()
+    second.table.unlink()
+    with pytest.raises(DataError) as caught:
+        read_figures(tmp_path)
+    assert caught.value.problems == (
+        "a.svg is missing; draw the figures again",
+        "b.csv is missing; draw the figures again",
+    )
+
+
+@pytest.mark.parametrize("text", ["{", '[{"name": "a"}]', "[1]"])
+def test_a_damaged_index_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "figures.json").write_text(text)
+    with pytest.raises(DataError, match=r"not an index of figures \(.*\); delete it and draw the figures again"):
+        read_figures(tmp_path)
+
+
+def test_a_failure_leaves_the_earlier_figure_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = save(tmp_path, "a")
+    before = saved.png.read_bytes()
+
+    def full(self: Figure, path: Path, **_: object) -> None:
+        path.write_bytes(b"half")
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(OSError, match="no space left"):
+        save(tmp_path, "a")
+    assert saved.png.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 4
