@@ -24,8 +24,8 @@ from embedllm.config import PAPER_BATCH_PAIRS, PRESETS, FitConfig
 from embedllm.data.simulate import simulate
 from embedllm.data.splits import random_split
 from embedllm.encoders import encode_data
+from embedllm.flops import step_flops
 from embedllm.training import FitData, fit, fit_many
-from embedllm.training.bilinear import step_flops
 from embedllm.training.fused import FusedRun
 from tests.embedllm.training.naive import NaiveEmbedLLM
 

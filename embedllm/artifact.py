@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from embedllm.config import FitConfig
@@ -103,7 +104,7 @@ def save_artifact(
         metrics: what is known of its quality, by metric name.
 
     Raises:
-        EmbedLLMError: if every seed failed, or `folder` holds something else.
+        EmbedLLMError: if every seed failed, `folder` holds something else, or it cannot be written.
     """
     target = check_target(folder)
     trained = [result for result in results if result.model is not None]
@@ -130,9 +131,14 @@ def save_artifact(
         "packages": {"embedllm-tune": __version__} | {name: version(name) for name in RECORDED_PACKAGES},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with replaced_folder(target) as staging:
-        save_file(tensors, staging / TENSORS_FILE)
-        (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+    try:
+        with replaced_folder(target) as staging:
+            save_file(tensors, staging / TENSORS_FILE)
+            (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+    except (OSError, SafetensorError) as error:
+        raise EmbedLLMError(
+            f"the artifact {target} cannot be written ({error}); is the disk full? What was there before is unchanged"
+        ) from error
     return target
 
 

@@ -22,7 +22,6 @@ from torch import Tensor
 from embedllm.model import EmbedLLM
 
 ALIGN = 16  # floats; segments start on cache lines
-FORMS = ("factor", "collapsed")
 TINY = 1e-12  # keeps |v| off zero in the noise gradient
 
 
@@ -91,22 +90,6 @@ def _aligned(shape: tuple[int, ...]) -> int:
 def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> Tensor:
     bound = fan_in**-0.5
     return torch.rand(shape, generator=generator) * (2 * bound) - bound
-
-
-def step_flops(form: str, models: int, width: int, dim: int, batch: int, *, pair_noise: bool) -> int:
-    """Floating-point operations of the matrix products of one training step of one member."""
-    if form == "collapsed":
-        return 6 * models * width * dim + 4 * batch * models * width
-    noise = 4 * width * dim**2 + 4 * models * dim**2 if pair_noise else 0
-    return 4 * batch * width * dim + 6 * batch * models * dim + noise
-
-
-def cheaper_form(models: int, width: int, dim: int, batch: int, *, pair_noise: bool) -> str:
-    """`factor` or `collapsed`, whichever needs fewer FLOPs at these shapes."""
-    return min(
-        FORMS,
-        key=lambda form: step_flops(form, models, width, dim, batch, pair_noise=pair_noise),
-    )
 
 
 class Batch(NamedTuple):

@@ -10,8 +10,8 @@ import torch
 from embedllm.config import FitConfig
 from embedllm.data.splits import nested_subset
 from embedllm.errors import ConfigError, DataError
+from embedllm.flops import FORMS, step_flops
 from embedllm.model import EmbedLLM
-from embedllm.training.bilinear import FORMS, step_flops
 from embedllm.training.data import FitData, Sides
 from embedllm.training.fused import EpochEnd, FusedRun, Member
 

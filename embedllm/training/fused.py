@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from embedllm.config import FitConfig
+from embedllm.flops import cheaper_form
 from embedllm.model import EmbedLLM
-from embedllm.training.bilinear import Batch, Group, Layout, cheaper_form, collapsed_gradient, factor_gradient
+from embedllm.training.bilinear import Batch, Group, Layout, collapsed_gradient, factor_gradient
 from embedllm.training.data import FitData, Sides
 from embedllm.training.optimizer import MemberAdam, learning_rates
 from embedllm.training.streams import Stream, noise_chunk_blocks

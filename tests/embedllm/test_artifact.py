@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 
 from embedllm.artifact import CONFIG_FILE, TENSORS_FILE, load_artifact, save_artifact
 from embedllm.config import FitConfig
@@ -96,3 +97,14 @@ def test_newer_formats_are_refused(artifact: Path):
     (artifact / CONFIG_FILE).write_text(json.dumps(config | {"format": 99}))
     with pytest.raises(EmbedLLMError, match="has artifact format 99; this version reads format 1: update"):
         load_artifact(artifact)
+
+
+def test_a_full_disk_is_told_and_leaves_the_old_artifact(fitted, artifact: Path, monkeypatch: pytest.MonkeyPatch):
+    def full(*_: object) -> None:
+        raise SafetensorError("I/O error: No space left on device")
+
+    monkeypatch.setattr("embedllm.artifact.save_file", full)
+    data, split, encodings, results = fitted
+    with pytest.raises(EmbedLLMError, match=r"cannot be written .*No space left on device.*is the disk full"):
+        save_artifact(artifact, results, encodings.encoder, data, split, {"val_accuracy": 0.9})
+    assert load_artifact(artifact).metadata["metrics"] == {"val_accuracy": 0.5}

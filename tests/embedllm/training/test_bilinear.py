@@ -6,15 +6,14 @@ import pytest
 import torch
 from torch.nn import functional
 
+from embedllm.flops import cheaper_form, step_flops
 from embedllm.model import EmbedLLM
 from embedllm.training.bilinear import (
     Batch,
     Group,
     Layout,
-    cheaper_form,
     collapsed_gradient,
     factor_gradient,
-    step_flops,
 )
 from tests.embedllm.training.naive import NaiveEmbedLLM, pairs_of
 
