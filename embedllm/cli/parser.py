@@ -89,7 +89,7 @@ class Parser(jsonargparse.ArgumentParser):
         description: str | None = None,
         only: Iterable[str] = (),
         prefix: str = "",
-        notation: "Notation | None" = None,
+        notation: "Notation | Mapping[str, Notation] | None" = None,
     ) -> None:
         """One option per field of a dataclass; an option is in the parsed namespace only if the user gave it.
 
@@ -99,7 +99,7 @@ class Parser(jsonargparse.ArgumentParser):
             description: text under the heading.
             only: the fields to take, in this order; empty = all.
             prefix: put before the names, as `space.` for the fields of a nested dataclass.
-            notation: how values are typed and shown, for fields that hold lists or mappings.
+            notation: how values are typed and shown, for fields that hold lists or mappings; one for all, or by field.
         """
         group = self.add_argument_group(title, description and textwrap.fill(description, HELP_WIDTH - 6))
         hints = typing.get_type_hints(type(config))
@@ -108,16 +108,17 @@ class Parser(jsonargparse.ArgumentParser):
             text = meaning[name].replace("`", "").replace("None =", "null =").rstrip(".")
             value = getattr(config, name)
             option = option_of(prefix + name)
-            shown = _shown(value) if notation is None or value is None else notation.show(value)
-            if notation is not None:
-                self._notations[option] = notation
+            own = notation.get(name) if isinstance(notation, Mapping) else notation
+            shown = _shown(value) if own is None or value is None else own.show(value)
+            if own is not None:
+                self._notations[option] = own
             if hints[name] is bool:
                 self._flags.add(option)
             group.add_argument(
                 option,
                 type=hints[name],
                 default=argparse.SUPPRESS,
-                metavar=_metavar(hints[name]) if notation is None else notation.metavar,
+                metavar=_metavar(hints[name]) if own is None else own.metavar,
                 help=f"{text} (default: {shown})",
             )
 

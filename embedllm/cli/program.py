@@ -7,7 +7,7 @@ import textwrap
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from embedllm.cli.parser import Parser, UsageError, nearest
 from embedllm.errors import EmbedLLMError
@@ -18,10 +18,21 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 EXIT_BROKEN_PIPE = 141  # 128 + SIGPIPE
 
 
-class Command(NamedTuple):
-    """One sentence on what a command does, and its module, with `EXAMPLE`, `add_arguments(parser)` and `run(args)`."""
+class CommandModule(Protocol):
+    """What a command is made of."""
 
-    module: str
+    @property
+    def EXAMPLE(self) -> str: ...
+
+    def add_arguments(self, parser: Parser) -> None: ...
+
+    def run(self, args: Any) -> int | None: ...
+
+
+class Command(NamedTuple):
+    """One sentence on what a command does, and the name of its module, or an object that has what modules have."""
+
+    module: str | CommandModule
     summary: str
 
 
@@ -71,7 +82,7 @@ class Program:
         if name is None:
             return self._overview(words)
         command = self.commands[name]
-        module = importlib.import_module(command.module)
+        module: Any = importlib.import_module(command.module) if isinstance(command.module, str) else command.module
         parser = Parser(f"{self.name} {name}", command.summary, module.EXAMPLE)
         module.add_arguments(parser)
         parser.complete()

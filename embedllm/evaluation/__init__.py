@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from embedllm.evaluation.logistic import LogisticPath, LogisticWeights
     from embedllm.evaluation.lookup import AccuracyTable
     from embedllm.evaluation.metrics import CORRECTNESS_METRICS, correctness_metrics
+    from embedllm.evaluation.paired import TInterval, corrected_interval, holm, paired_interval
     from embedllm.evaluation.report import METRICS, benchmark_table, evaluate, model_table
     from embedllm.evaluation.router import Router
     from embedllm.evaluation.routing import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         routing_metrics,
         routing_report,
     )
+    from embedllm.evaluation.scaling_law import ScalingLaw, fit_scaling_law
 
 _HOME = {
     "baselines": ("BASELINES", "Baseline", "evaluate_baselines"),
@@ -36,9 +38,11 @@ _HOME = {
     "logistic": ("LogisticPath", "LogisticWeights"),
     "lookup": ("AccuracyTable",),
     "metrics": ("CORRECTNESS_METRICS", "correctness_metrics"),
+    "paired": ("TInterval", "corrected_interval", "holm", "paired_interval"),
     "report": ("METRICS", "benchmark_table", "evaluate", "model_table"),
     "router": ("Router",),
     "routing": ("ROUTING_METRICS", "Labels", "RoutingReport", "route_by", "routing_metrics", "routing_report"),
+    "scaling_law": ("ScalingLaw", "fit_scaling_law"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -57,12 +61,18 @@ __all__ = [
     "PairedDifference",
     "Router",
     "RoutingReport",
+    "ScalingLaw",
+    "TInterval",
     "benchmark_table",
+    "corrected_interval",
     "correctness_metrics",
     "evaluate",
     "evaluate_baselines",
+    "fit_scaling_law",
+    "holm",
     "model_table",
     "paired_bootstrap",
+    "paired_interval",
     "route_by",
     "routing_metrics",
     "routing_report",

@@ -11,10 +11,10 @@ import numpy as np
 
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import ConfigError
-from embedllm.evaluation.knn import PAPER_NEIGHBOURS, NearestNeighbours
+from embedllm.evaluation.knn import NEIGHBOUR_GRID, PAPER_NEIGHBOURS, NearestNeighbours
 from embedllm.evaluation.logistic import LogisticPath, LogisticWeights
 from embedllm.evaluation.lookup import AccuracyTable
-from embedllm.evaluation.metrics import graded_answers, log_losses
+from embedllm.evaluation.metrics import mean_log_loss
 from embedllm.evaluation.report import METRICS, evaluate
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from embedllm.data.splits import Split
 
-NEIGHBOUR_GRID = (5, 11, 21, 31, 51, 81, PAPER_NEIGHBOURS, 211, 341)
 PENALTY_GRID = (0.001, 0.00316, 0.01, 0.0316, 0.1, 0.316, 1.0, 3.16, 10.0, 31.6, 100.0)
 """Values of scikit-learn's C tried on the val side, in this order, until the log-loss has risen twice running."""
 COARSE_PENALTY_GRID = (0.1, 1.0, 10.0)
@@ -104,7 +103,8 @@ class PredictedBenchmarkLookup:
 
     def _forecast(self, classifier: LogisticWeights, encodings: np.ndarray) -> np.ndarray:
         chances = classifier.predict(encodings)
-        return self._table.accuracy @ (chances / chances.sum(axis=0))
+        # Shares of one sum to one up to rounding, and where every answer was right the forecast must not be above 1.
+        return np.clip(self._table.accuracy @ (chances / chances.sum(axis=0)), 0, 1)
 
 
 class LogisticRegressions:
@@ -222,8 +222,7 @@ def _count(data: CorrectnessMatrix, split: "Split") -> AccuracyTable:
 
 
 def _log_loss(forecast: np.ndarray, data: CorrectnessMatrix, questions: np.ndarray) -> float:
-    cells = graded_answers(forecast, data.correct[:, questions], data.attempts[:, questions])
-    return float(log_losses(*cells).sum() / max(1.0, cells[2].sum()))
+    return mean_log_loss(forecast, data.correct[:, questions], data.attempts[:, questions])
 
 
 def _best_on_val(

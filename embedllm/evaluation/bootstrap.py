@@ -95,6 +95,39 @@ def paired_bootstrap(
     )
 
 
+def bootstrap_intervals(
+    totals: np.ndarray,
+    reference: np.ndarray,
+    weights: np.ndarray,
+    *,
+    resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Percentile intervals of many methods' differences to one reference, all on the same resampled questions.
+
+    Args:
+        totals: float of shape (questions, methods), a metric of every method as :func:`question_totals` takes it apart.
+        reference: float of shape (questions,), the same of the method all others are compared with.
+        weights: float of shape (questions,), the metric's weights.
+        resamples: number of resampled question sets.
+        confidence: coverage of each interval by itself, in (0, 1); it is not widened for the number of methods.
+        seed: seed of the resampling.
+
+    Returns:
+        Lower and upper ends of `method - reference`, two float64 of shape (methods,); NaN where nothing has weight.
+    """
+    if not weights.any() or not totals.shape[1]:
+        return np.full(totals.shape[1], np.nan), np.full(totals.shape[1], np.nan)
+    columns = np.column_stack([totals - reference[:, None], weights])
+    sums = _resampled_sums(columns, resamples, np.random.default_rng(seed))
+    with np.errstate(invalid="ignore"):  # 0/0 where no drawn question has a label
+        differences = sums[:, :-1] / sums[:, -1:]
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(differences, [tail, 1 - tail], axis=0)
+    return low, high
+
+
 def standard_errors(probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray) -> dict[str, float]:
     """Standard error over questions of each of :data:`BOOTSTRAP_METRICS`; NaN with fewer than two questions.
 
@@ -108,16 +141,19 @@ def standard_errors(probability: np.ndarray, correct: np.ndarray, attempts: np.n
     Raises:
         DataError: if shapes differ, or a probability of a graded cell is outside [0, 1] or NaN.
     """
-    errors = {}
-    for metric in BOOTSTRAP_METRICS:
-        totals, weights = question_totals(metric, probability, correct, attempts)
-        labelled = int(np.count_nonzero(weights))
-        if labelled < 2:
-            errors[metric] = math.nan
-            continue
-        residuals = totals - weights * totals.sum() / weights.sum()
-        errors[metric] = math.sqrt(labelled / (labelled - 1) * float(residuals @ residuals)) / float(weights.sum())
-    return errors
+    return {
+        metric: ratio_standard_error(*question_totals(metric, probability, correct, attempts))
+        for metric in BOOTSTRAP_METRICS
+    }
+
+
+def ratio_standard_error(totals: np.ndarray, weights: np.ndarray) -> float:
+    """Linearised standard error over questions of `totals.sum() / weights.sum()`, both of shape (questions,)."""
+    labelled = int(np.count_nonzero(weights))
+    if labelled < 2:
+        return math.nan
+    residuals = totals - weights * totals.sum() / weights.sum()
+    return math.sqrt(labelled / (labelled - 1) * float(residuals @ residuals)) / float(weights.sum())
 
 
 def question_totals(

@@ -101,6 +101,12 @@ def log_losses(probability: np.ndarray, correct: np.ndarray, attempts: np.ndarra
     return -(correct * np.log(clipped) + (attempts - correct) * np.log1p(-clipped))
 
 
+def mean_log_loss(probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray) -> float:
+    """`log_loss` alone, for tuning: 0 where there is no graded answer; arguments as :func:`correctness_metrics`."""
+    cells = graded_answers(probability, correct, attempts)
+    return float(log_losses(*cells).sum() / max(1.0, cells[2].sum()))
+
+
 def brier_losses(probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray) -> np.ndarray:
     """Summed squared error of each cell's answers; same shape as the arguments, float64."""
     squared = np.square(probability, dtype=np.float64)

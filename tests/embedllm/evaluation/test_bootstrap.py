@@ -3,7 +3,13 @@ import pytest
 
 from embedllm.errors import ConfigError
 from embedllm.evaluation import bootstrap, evaluate
-from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS, paired_bootstrap, standard_errors
+from embedllm.evaluation.bootstrap import (
+    BOOTSTRAP_METRICS,
+    bootstrap_intervals,
+    paired_bootstrap,
+    question_totals,
+    standard_errors,
+)
 
 
 @pytest.fixture
@@ -83,3 +89,20 @@ def test_bad_requests_are_told(data, forecasts):
         paired_bootstrap(*forecasts, *labels, metric="ece")
     with pytest.raises(ConfigError, match=r"confidence between 0 and 1 but they are 1 and 0\.95"):
         paired_bootstrap(*forecasts, *labels, resamples=1)
+
+
+@pytest.mark.parametrize("metric", BOOTSTRAP_METRICS)
+def test_intervals_of_many_methods_are_those_of_each_pair(metric, data, forecasts):
+    first, second = forecasts
+    methods = [first, np.clip(first + 0.1, 0, 1), np.clip(first - 0.1, 0, 1)]
+    totals = np.stack([question_totals(metric, one, data.correct, data.attempts)[0] for one in methods], axis=1)
+    reference, weights = question_totals(metric, second, data.correct, data.attempts)
+    low, high = bootstrap_intervals(totals, reference, weights, resamples=200, seed=3)
+    for place, method in enumerate(methods):
+        alone = paired_bootstrap(method, second, data.correct, data.attempts, metric=metric, resamples=200, seed=3)
+        assert [low[place], high[place]] == pytest.approx([alone.low, alone.high])
+
+
+def test_intervals_of_nothing_are_empty_and_without_weight_undefined():
+    assert [part.shape for part in bootstrap_intervals(np.zeros((5, 0)), np.zeros(5), np.ones(5))] == [(0,), (0,)]
+    assert all(np.isnan(part).all() for part in bootstrap_intervals(np.zeros((5, 2)), np.zeros(5), np.zeros(5)))

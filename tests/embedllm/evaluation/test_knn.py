@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
 from embedllm.errors import ConfigError, DataError
-from embedllm.evaluation import knn
+from embedllm.evaluation import neighbour_search
 from embedllm.evaluation.knn import NearestNeighbours
 
 
@@ -73,8 +73,8 @@ def test_float32_alone_would_be_wrong():
 def test_blocks_and_tiles_do_not_change_the_result(monkeypatch):
     rows, queries, correct, attempts = make(2, 200, 50, 16)
     whole = NearestNeighbours(rows, correct, attempts).predict(queries, 20)
-    monkeypatch.setattr(knn, "BLOCK_BYTES", 4 * 200 * 7)  # seven questions at a time
-    monkeypatch.setattr(knn, "TILE_ROWS", 33)
+    monkeypatch.setattr(neighbour_search, "BLOCK_BYTES", 4 * 200 * 7)  # seven questions at a time
+    monkeypatch.setattr(neighbour_search, "TILE_ROWS", 33)
     assert (NearestNeighbours(rows, correct, attempts).predict(queries, 20) == whole).all()
 
 

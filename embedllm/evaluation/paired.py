@@ -1,0 +1,109 @@
+"""Is a difference between two methods more than luck of the seeds? Paired t intervals and many comparisons.
+
+Values pair because both methods were run on the same seeds, splits or folds, which removes what these have in common.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from embedllm.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class TInterval:
+    """Mean of n values with Student's t interval and the two-sided test against zero."""
+
+    mean: float
+    low: float
+    high: float
+    standard_error: float
+    p_value: float
+    n: int
+    confidence: float
+
+    @property
+    def significant(self) -> bool:
+        """Whether the interval excludes zero. Where several comparisons are made, use :func:`holm` instead."""
+        return self.low > 0 or self.high < 0
+
+
+def t_interval(values: np.ndarray, confidence: float = 0.95) -> TInterval:
+    """Interval of the mean of independent values, float of shape (n,); interval and p are NaN for a single one.
+
+    Raises:
+        ConfigError: for a confidence outside (0, 1).
+    """
+    values = np.asarray(values, dtype=np.float64)
+    spread = float(values.std(ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    mean = float(values.mean()) if len(values) else math.nan
+    return _interval(mean, spread, len(values) - 1, len(values), confidence)
+
+
+def paired_interval(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> TInterval:
+    """Interval of the mean difference `first - second`.
+
+    Args:
+        first: float of shape (n,), a value per seed (or split).
+        second: the other method's on the same seeds, in the same order.
+        confidence: coverage of the interval, in (0, 1).
+
+    Raises:
+        ConfigError: if the two are not equally long, or for a confidence outside (0, 1).
+    """
+    first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if first.shape != second.shape or first.ndim != 1:
+        raise ConfigError(f"paired values must be two equally long lists but have shapes {first.shape}, {second.shape}")
+    return t_interval(first - second, confidence)
+
+
+def corrected_interval(differences: np.ndarray, test_train_ratio: float, confidence: float = 0.95) -> TInterval:
+    """Interval of a mean over repeated random divisions of the same items, which overlap.
+
+    The corrected resampled t of Nadeau & Bengio (Machine Learning 52, 2003): the variance of the mean is taken as
+    (1 / n + test / train) times the variance over divisions, because more divisions of the same items do not add
+    items. It is an approximation, and a conservative one for stable methods.
+
+    Args:
+        differences: float of shape (n,), a value per division.
+        test_train_ratio: items tested per item trained on.
+        confidence: coverage of the interval, in (0, 1).
+    """
+    differences = np.asarray(differences, dtype=np.float64)
+    n = len(differences)
+    spread = float(differences.std(ddof=1)) * math.sqrt(1 / n + test_train_ratio) if n > 1 else math.nan
+    return _interval(float(differences.mean()), spread, n - 1, n, confidence)
+
+
+def holm(p_values: np.ndarray) -> np.ndarray:
+    """Holm's step-down adjustment: comparing each with a level keeps the chance of *any* false claim below it.
+
+    Args:
+        p_values: float of shape (tests,); NaN (not tested) stays NaN and counts as no test.
+
+    Returns:
+        float64 of shape (tests,), adjusted p-values, at most 1.
+    """
+    p_values = np.asarray(p_values, dtype=np.float64)
+    adjusted = np.full(p_values.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p_values))
+    order = tested[np.argsort(p_values[tested], kind="stable")]
+    factors = len(order) - np.arange(len(order))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(p_values[order] * factors))
+    return adjusted
+
+
+def _interval(mean: float, standard_error: float, freedom: float, n: int, confidence: float) -> TInterval:
+    if not 0 < confidence < 1:
+        raise ConfigError(f"confidence must be between 0 and 1 but is {confidence}")
+    if math.isnan(standard_error):
+        nan = math.nan
+        return TInterval(mean, nan, nan, nan, nan, n, confidence)
+    reach = float(stdtrit(freedom, (1 + confidence) / 2)) * standard_error
+    if standard_error > 0:
+        p_value = float(2 * stdtr(freedom, -abs(mean) / standard_error))
+    else:  # all values equal
+        p_value = 1.0 if mean == 0 else 0.0
+    return TInterval(mean, mean - reach, mean + reach, standard_error, p_value, n, confidence)

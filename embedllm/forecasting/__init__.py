@@ -1,0 +1,55 @@
+"""Forecasting the accuracy of models on a benchmark from features learned without it (paper §5.3 and §6.2).
+
+Names are imported on first use: scipy and pandas are slow to load.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from embedllm.forecasting.baselines import benchmark_accuracies, mean_of_others, pca_of_matrix, raw_accuracies
+    from embedllm.forecasting.contribution import ContributionMatrix, contribution_matrix
+    from embedllm.forecasting.folds import MIN_MODELS, ModelFolds
+    from embedllm.forecasting.kendall import kendall_tau
+    from embedllm.forecasting.least_squares import predict_folds
+    from embedllm.forecasting.regression import (
+        Forecast,
+        SignificanceNull,
+        evaluate_forecast,
+        forecast_benchmark,
+        permutation_null,
+    )
+
+_HOME = {
+    "baselines": ("benchmark_accuracies", "mean_of_others", "pca_of_matrix", "raw_accuracies"),
+    "contribution": ("ContributionMatrix", "contribution_matrix"),
+    "folds": ("MIN_MODELS", "ModelFolds"),
+    "kendall": ("kendall_tau",),
+    "least_squares": ("predict_folds",),
+    "regression": ("Forecast", "SignificanceNull", "evaluate_forecast", "forecast_benchmark", "permutation_null"),
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "MIN_MODELS",
+    "ContributionMatrix",
+    "Forecast",
+    "ModelFolds",
+    "SignificanceNull",
+    "benchmark_accuracies",
+    "contribution_matrix",
+    "evaluate_forecast",
+    "forecast_benchmark",
+    "kendall_tau",
+    "mean_of_others",
+    "pca_of_matrix",
+    "permutation_null",
+    "predict_folds",
+    "raw_accuracies",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)

@@ -1,0 +1,190 @@
+"""The contribution matrix (paper §6.2): how much questions of benchmark i help to forecast accuracy on benchmark j."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtr, stdtrit
+
+from embedllm.errors import DataError
+from embedllm.evaluation.paired import holm
+from embedllm.forecasting.folds import ModelFolds
+from embedllm.forecasting.least_squares import Ridge, predict_folds
+
+
+@dataclass(frozen=True)
+class ContributionMatrix:
+    """C[i, j] = total test MSE of forecasting j without i and j, minus that without j alone; positive: i helps.
+
+    "Total" is the sum over the folds, as in the paper: with 100 folds, 100 times the mean. Diagonals are NaN.
+    """
+
+    benchmarks: tuple[str, ...]
+    contribution: np.ndarray
+    """float64 of shape (contributors, targets), mean over seeds."""
+    low: np.ndarray
+    """Lower end of each cell's interval, same shape."""
+    high: np.ndarray
+    """Upper end of each cell's interval, same shape."""
+    p_value: np.ndarray
+    """Two-sided, of each cell alone, same shape."""
+    p_adjusted: np.ndarray
+    """Holm-adjusted over all cells, same shape."""
+    full_mse: np.ndarray
+    """float64 of shape (targets,), total test MSE with only the target left out, mean over seeds."""
+    seeds: int
+    repeats: int
+    confidence: float
+
+    def table(self) -> pd.DataFrame:
+        """One row per cell off the diagonal: contributor, target, contribution, low, high, p_value, p_adjusted."""
+        off = [(i, j) for i in range(len(self.benchmarks)) for j in range(len(self.benchmarks)) if i != j]
+        rows = [
+            {
+                "contributor": self.benchmarks[i],
+                "target": self.benchmarks[j],
+                "contribution": self.contribution[i, j],
+                "low": self.low[i, j],
+                "high": self.high[i, j],
+                "p_value": self.p_value[i, j],
+                "p_adjusted": self.p_adjusted[i, j],
+                "full_mse": self.full_mse[j],
+                "seeds": self.seeds,
+                "repeats": self.repeats,
+            }
+            for i, j in off
+        ]
+        return pd.DataFrame(rows)
+
+
+def contribution_matrix(
+    benchmarks: Sequence[str],
+    features: Mapping[frozenset[str], np.ndarray],
+    accuracy: np.ndarray,
+    *,
+    repeats: int = 100,
+    test_share: float = 0.2,
+    seed: int = 0,
+    ridge: Ridge = 0.0,
+    confidence: float = 0.95,
+) -> ContributionMatrix:
+    """Compare forecasts of every benchmark from features trained with and without each other one.
+
+    Every forecast of a target uses the same folds, so the two errors of a cell pair. The interval's variance is the sum
+    of two parts, with Welch-Satterthwaite degrees of freedom: between seeds (of the mean over folds), and between folds
+    (of the mean over seeds) with the correction of Nadeau & Bengio (2003) for their overlap.
+
+    Args:
+        benchmarks: names, at least two; rows and columns of the result.
+        features: {j} -> features trained without j, and {i, j} -> without both, for all pairs: float of shape
+            (seeds, models, width), or (models, width) for one seed.
+        accuracy: float of shape (models, benchmarks) in [0, 1], columns as `benchmarks`; NaN where a model was never
+            graded, which leaves it out of that target's folds.
+        repeats, test_share, seed, ridge: see :func:`forecasting.forecast_benchmark`.
+        confidence: coverage of each cell's interval.
+
+    Raises:
+        DataError: for fewer than two benchmarks, missing or misshapen features, or too few models.
+    """
+    names = tuple(benchmarks)
+    stacked = _checked(names, features, accuracy)
+    seeds = len(next(iter(stacked.values())))
+    folds = {
+        name: ModelFolds.draw(
+            np.flatnonzero(~np.isnan(accuracy[:, j])), repeats=repeats, test_share=test_share, seed=seed
+        )
+        for j, name in enumerate(names)
+    }
+    known = np.nan_to_num(accuracy.T)
+    errors: dict[tuple[frozenset[str], str], np.ndarray] = {}
+    for left_out, per_seed in stacked.items():
+        # Targets with the same folds share the algebra of the features.
+        shared = _by_folds([name for name in names if name in left_out], folds)
+        for group in shared:
+            rows = [names.index(name) for name in group]
+            fold = folds[group[0]]
+            squared = [
+                np.square(predict_folds(one, known[rows], fold, ridge) - known[rows][:, fold.test]).mean(axis=2)
+                for one in per_seed
+            ]
+            for place, name in enumerate(group):
+                errors[left_out, name] = np.stack([error[place] for error in squared])
+    count = len(names)
+    contribution, low, high, p_value = (np.full((count, count), np.nan) for _ in range(4))
+    for i, contributor in enumerate(names):
+        for j, target in enumerate(names):
+            if i == j:
+                continue
+            gain = errors[frozenset({contributor, target}), target] - errors[frozenset({target}), target]
+            cell = _total_interval(gain, folds[target].test_train_ratio, confidence)
+            contribution[i, j], low[i, j], high[i, j], p_value[i, j] = cell
+    return ContributionMatrix(
+        benchmarks=names,
+        contribution=contribution,
+        low=low,
+        high=high,
+        p_value=p_value,
+        p_adjusted=holm(p_value.ravel()).reshape(count, count),
+        full_mse=np.array([errors[frozenset({name}), name].sum(axis=1).mean() for name in names]),
+        seeds=seeds,
+        repeats=repeats,
+        confidence=confidence,
+    )
+
+
+def _total_interval(gain: np.ndarray, ratio: float, confidence: float) -> tuple[float, float, float, float]:
+    """Sum over folds of `gain` (seeds, repeats), mean over seeds; its interval's ends; two-sided p-value."""
+    seeds, repeats = gain.shape
+    total = float(gain.sum(axis=1).mean())
+    if repeats < 2:
+        return total, np.nan, np.nan, np.nan
+    parts = [(gain.mean(axis=0).var(ddof=1) * (1 / repeats + ratio), repeats - 1)]
+    if seeds > 1:
+        parts.append((gain.mean(axis=1).var(ddof=1) / seeds, seeds - 1))
+    variance = sum(part for part, _ in parts)
+    if variance == 0:
+        return total, total, total, 1.0 if total == 0 else 0.0
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
+    error = repeats * float(np.sqrt(variance))
+    reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
+    return total, total - reach, total + reach, float(2 * stdtr(freedom, -abs(total) / error))
+
+
+def _by_folds(names: list[str], folds: Mapping[str, ModelFolds]) -> list[list[str]]:
+    groups: list[list[str]] = []
+    for name in names:
+        for group in groups:
+            if np.array_equal(folds[group[0]].test, folds[name].test):
+                group.append(name)
+                break
+        else:
+            groups.append([name])
+    return groups
+
+
+def _checked(
+    names: tuple[str, ...], features: Mapping[frozenset[str], np.ndarray], accuracy: np.ndarray
+) -> dict[frozenset[str], np.ndarray]:
+    """The features needed, each (seeds, models, width), or a DataError naming all that does not fit."""
+    needed = [frozenset({name}) for name in names]
+    needed += [frozenset({first, second}) for k, first in enumerate(names) for second in names[k + 1 :]]
+    problems = []
+    if len(names) < 2:
+        problems.append(f"{len(names)} benchmark is given; one can contribute to another only where there are two")
+    if missing := [left_out for left_out in needed if left_out not in features]:
+        shown = "; ".join(" and ".join(sorted(one)) for one in missing[:3])
+        problems.append(f"features are missing for {len(missing)} sets of benchmarks left out, among them {shown}")
+    if accuracy.ndim != 2 or accuracy.shape[1] != len(names):
+        problems.append(f"`accuracy` has shape {accuracy.shape}; it must be (models, {len(names)} benchmarks)")
+    stacked = {
+        one: features[one] if features[one].ndim == 3 else features[one][None] for one in needed if one in features
+    }
+    leading = {array.shape[:2] for array in stacked.values()}
+    if len(leading) > 1 or any(models != len(accuracy) for _, models in leading):
+        problems.append(f"features have (seeds, models) {sorted(leading)}; all must agree, with {len(accuracy)} models")
+    if not all(np.isfinite(array).all() for array in stacked.values()):
+        problems.append("features hold values that are not finite numbers")
+    if problems:
+        raise DataError("the contribution matrix", problems)
+    return stacked

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+
+from embedllm.errors import DataError
+from embedllm.forecasting import contribution_matrix, forecast_benchmark
+
+NAMES = ("algebra", "geometry", "poems")
+MODELS, SEEDS = 40, 3
+
+
+def features_for(names, skills, rng, seeds=SEEDS):
+    """What an ideal embedding trained without some benchmarks holds: the other benchmarks' skills."""
+    sets = [frozenset({name}) for name in names]
+    sets += [frozenset({a, b}) for k, a in enumerate(names) for b in names[k + 1 :]]
+    features = {}
+    for left_out in sets:
+        kept = np.stack([skills[:, j] for j, name in enumerate(names) if name not in left_out], axis=1)
+        features[left_out] = np.stack([kept + 0.05 * rng.normal(size=kept.shape) for _ in range(seeds)])
+    return features
+
+
+@pytest.fixture
+def pool():
+    """Algebra and geometry are one skill, poems are another."""
+    rng = np.random.default_rng(0)
+    maths, poems = rng.normal(size=(2, MODELS))
+    skills = np.stack([maths, maths + 0.1 * rng.normal(size=MODELS), poems], axis=1)
+    return features_for(NAMES, skills, rng), 1 / (1 + np.exp(-skills))
+
+
+def test_each_cell_is_the_difference_of_two_forecasts(pool):
+    features, accuracy = pool
+    result = contribution_matrix(NAMES, features, accuracy, repeats=30, seed=2, ridge="loo")
+    for i, contributor in enumerate(NAMES):
+        assert np.isnan(result.contribution[i, i])
+        for j, target in enumerate(NAMES):
+            if i == j:
+                continue
+            totals = [
+                [
+                    forecast_benchmark(one, accuracy[:, j], repeats=30, seed=2, ridge="loo").mse.sum()
+                    for one in features[left_out]
+                ]
+                for left_out in (frozenset({contributor, target}), frozenset({target}))
+            ]
+            removed, full = np.mean(totals, axis=1)
+            assert result.contribution[i, j] == pytest.approx(removed - full)
+            assert result.full_mse[j] == pytest.approx(full)
+
+
+def test_shared_skill_helps_and_a_foreign_one_does_not(pool):
+    features, accuracy = pool
+    result = contribution_matrix(NAMES, features, accuracy, ridge="loo")
+    table = result.table().set_index(["contributor", "target"])
+    assert len(table) == 6
+    for pair in (("algebra", "geometry"), ("geometry", "algebra")):
+        assert table.loc[pair, "contribution"] > 0
+        assert table.loc[pair, "low"] > 0
+        assert table.loc[pair, "p_adjusted"] < 0.05
+    for pair in (("poems", "algebra"), ("poems", "geometry"), ("algebra", "poems"), ("geometry", "poems")):
+        assert table.loc[pair, "low"] < 0 < table.loc[pair, "high"]
+        assert table.loc[pair, "p_adjusted"] > 0.05
+    assert (table["low"] <= table["contribution"]).all()
+    assert (table["contribution"] <= table["high"]).all()
+
+
+def test_the_interval_covers_zero_where_nothing_is_there():
+    covered = []
+    for trial in range(40):
+        rng = np.random.default_rng(trial)
+        sets = ({"algebra"}, {"geometry"}, {"algebra", "geometry"})
+        empty = {frozenset(one): rng.normal(size=(SEEDS, MODELS, 2)) for one in sets}
+        result = contribution_matrix(NAMES[:2], empty, rng.uniform(size=(MODELS, 2)), repeats=20, seed=trial)
+        covered.append(result.low[0, 1] < 0 < result.high[0, 1])
+    assert np.mean(covered) > 0.9
+
+
+def test_a_model_not_graded_on_one_benchmark_counts_on_the_others(pool):
+    features, accuracy = pool
+    gaps = accuracy.copy()
+    gaps[5, 2] = np.nan
+    before, after = (contribution_matrix(NAMES, features, one, repeats=10) for one in (accuracy, gaps))
+    np.testing.assert_allclose(before.contribution[:, :2], after.contribution[:, :2])
+    assert before.contribution[0, 2] != after.contribution[0, 2]
+    assert np.isfinite(after.full_mse).all()
+
+
+def test_one_seed_may_come_without_its_axis(pool):
+    features, accuracy = pool
+    first = {left_out: array[0] for left_out, array in features.items()}
+    kept = {left_out: array[:1] for left_out, array in features.items()}
+    results = [contribution_matrix(NAMES, one, accuracy, repeats=10) for one in (first, kept)]
+    np.testing.assert_array_equal(results[0].low, results[1].low)
+    assert results[0].seeds == 1
+
+
+def test_constant_accuracy_gives_zero_not_nan(pool):
+    features, accuracy = pool
+    flat = accuracy.copy()
+    flat[:, 2] = 0.25
+    result = contribution_matrix(NAMES, features, flat, repeats=10)
+    assert result.contribution[0, 2] == pytest.approx(0, abs=1e-20)
+    assert not np.isnan(result.table()["low"]).any()
+
+
+def test_everything_missing_is_told_at_once(pool):
+    features, accuracy = pool
+    del features[frozenset({"algebra", "poems"})]
+    with pytest.raises(DataError, match=r"missing for 1 sets(.|\n)*algebra and poems(.|\n)*must be \(models, 3"):
+        contribution_matrix(NAMES, features, accuracy[:, :2])
+    with pytest.raises(DataError, match="1 benchmark is given; one can contribute to another only where there are two"):
+        contribution_matrix(NAMES[:1], {frozenset(NAMES[:1]): np.ones((MODELS, 2))}, accuracy[:, :1])
