@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from ablations.config import AblationConfig
 from embedllm.cli.parser import Parser
 from embedllm.config import PRESETS, FitConfig
 from tune.config import SearchSpace, SweepConfig
@@ -41,26 +42,34 @@ def test_the_sweep_file_has_every_key_in_order() -> None:
     assert list(content["space"]) == names(SearchSpace)
 
 
-DEFAULTS = {
-    field.name: yaml.safe_dump(getattr(owner, field.name)).split()[0]
-    for owner in (FitConfig, SweepConfig)
-    for field in dataclasses.fields(owner)
-    if field.default is not dataclasses.MISSING
-}
+def test_the_ablations_file_has_every_key_in_order() -> None:
+    content = yaml.safe_load((CONFIGS / "ablations.yaml").read_text())
+    assert list(content) == names(AblationConfig)
+    assert AblationConfig(**content) == AblationConfig()
+
+
+def defaults(*owners: type) -> dict[str, str]:
+    return {
+        field.name: yaml.safe_dump(getattr(owner, field.name)).split()[0]
+        for owner in owners
+        for field in dataclasses.fields(owner)
+        if field.default is not dataclasses.MISSING
+    }
 
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda file: file.name)
 def test_every_key_is_explained_with_its_default(file: Path) -> None:
     comment = ""
+    expected = defaults(AblationConfig) if file.name == "ablations.yaml" else defaults(FitConfig, SweepConfig)
     for line in file.read_text().splitlines():
         if line.lstrip().startswith("#"):
             comment += " " + line.strip(" #")
         elif key := re.match(r"\s*(\w+):", line):
             assert comment, f"{file.name}: no comment above {line!r}"
-            if key[1] in DEFAULTS and not line.startswith(" "):
+            if key[1] in expected and not line.startswith(" "):
                 shown = re.search(r"default: ([^)]*)\)", comment)
                 assert shown, f"{file.name}: no default in the comment above {line!r}"
-                assert yaml.safe_load(shown[1]) == yaml.safe_load(DEFAULTS[key[1]])
+                assert yaml.safe_load(shown[1]) == yaml.safe_load(expected[key[1]])
             comment = ""
 
 

@@ -21,7 +21,12 @@ print(*sorted(set(sys.modules) & set({heavy!r})))
 
 
 @pytest.mark.parametrize(
-    ("package", "commands", "names"), [("embedllm", "PROGRAM", "PROGRAM.commands"), ("tune", "COMMANDS", "COMMANDS")]
+    ("package", "commands", "names"),
+    [
+        ("embedllm", "PROGRAM", "PROGRAM.commands"),
+        ("tune", "COMMANDS", "COMMANDS"),
+        ("ablations", "commands", "commands()"),
+    ],
 )
 def test_no_help_imports_anything_heavy(package: str, commands: str, names: str) -> None:
     script = SCRIPT.format(package=package, commands=commands, names=names, heavy=HEAVY)

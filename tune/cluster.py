@@ -3,7 +3,7 @@
 import logging
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +49,63 @@ class Slots:
     def resources(self) -> dict[str, float]:
         """As Ray Tune wants them."""
         return {"cpu": self.cpus, "gpu": self.gpus} if self.gpus else {"cpu": self.cpus}
+
+
+@dataclass(frozen=True)
+class Node:
+    """One machine of a cluster.
+
+    Args:
+        id: Ray's.
+        address: IP address.
+        alive: whether Ray hears from it.
+        cpus: CPUs Ray may use.
+        gpus: GPUs Ray may use.
+        memory: bytes Ray's workers may use.
+    """
+
+    id: str
+    address: str
+    alive: bool
+    cpus: float
+    gpus: float
+    memory: float
+
+    def places(self, slots: Slots) -> int:
+        """Packs this node has resources for at the same time."""
+        by_cpu = int(self.cpus // slots.cpus)
+        if not slots.gpus:
+            return by_cpu
+        if slots.gpus > 1:
+            return min(by_cpu, int(self.gpus // slots.gpus))
+        return min(by_cpu, int(self.gpus) * math.floor(1 / slots.gpus + 1e-9))
+
+
+def cluster_nodes() -> list[Node]:
+    """Every machine of the cluster Ray is connected to, dead ones included."""
+    import ray
+
+    return [
+        Node(
+            id=node["NodeID"],
+            address=node["NodeManagerAddress"],
+            alive=node["Alive"],
+            cpus=node["Resources"].get("CPU", 0.0),
+            gpus=node["Resources"].get("GPU", 0.0),
+            memory=node["Resources"].get("memory", 0.0),
+        )
+        for node in ray.nodes()
+    ]
+
+
+def memory_per_pack(slots: Slots, nodes: Sequence[Node]) -> int | None:
+    """Bytes of host memory for each pack, on the node where they have least; None where Ray does not know."""
+    shares = [
+        node.memory / min(places, slots.count)
+        for node in nodes
+        if node.alive and node.memory and (places := node.places(slots))
+    ]
+    return int(min(shares)) if shares else None
 
 
 def plan_slots(config: SweepConfig, resources: dict[str, float]) -> Slots:

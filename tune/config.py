@@ -9,24 +9,11 @@ from typing import Any, Literal, get_args
 
 from embedllm.config import PRESETS
 from embedllm.errors import ConfigError
+from tune.objectives import OBJECTIVES, PER_EPOCH_OBJECTIVES, Direction, Objective, read_objectives
 
 Sampler = Literal["tpe", "random", "qmc", "grid", "cmaes"]
 Pruner = Literal["none", "median", "hyperband", "successive-halving"]
 SplitChoice = Literal["auto", "given", "random"]
-
-OBJECTIVES: dict[str, Literal["minimize", "maximize"]] = {
-    "val_log_loss": "minimize",
-    "val_brier": "minimize",
-    "val_ece": "minimize",
-    "val_accuracy": "maximize",
-    "val_roc_auc": "maximize",
-    "val_routing_micro": "maximize",
-    "val_routing_macro": "maximize",
-}
-"""Metrics a sweep can optimise, and their better direction. Test metrics are absent: selection never sees them."""
-
-PER_EPOCH_OBJECTIVES = ("val_log_loss", "val_accuracy")
-"""Objectives known after every epoch, which a pruner needs."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +98,9 @@ class SearchSpace:
         return {name: axis for name, axis in values.items() if axis is not None}
 
 
+DEFAULT_OBJECTIVE = "val_log_loss"
+
+
 @dataclass(frozen=True)
 class SweepConfig:
     """One search: data, what to search, how, and where it runs.
@@ -131,8 +121,12 @@ class SweepConfig:
     """What is searched."""
     preset: str = "fast"
     """Preset that holds everything not searched: `fast` or `paper`."""
-    objective: str = "val_log_loss"
+    objective: str = DEFAULT_OBJECTIVE
     """Validation metric to optimise; the direction follows from the metric."""
+    objectives: list[str | dict[str, str] | Objective] | None = None
+    """Several objectives at once, for the Pareto front between them: a validation metric first, which decides the
+    winner, then metrics or costs (training_questions, embedding_dim, parameters, epochs, seconds); null = `objective`
+    alone."""
     sampler: Sampler = "tpe"
     """How configurations are proposed. `grid` needs lists on every axis, `cmaes` at least two ranges."""
     pruner: Pruner = "none"
@@ -155,17 +149,22 @@ class SweepConfig:
     """Ray cluster to join: `auto` or HOST:PORT; null = start Ray on this machine."""
     tracking_uri: str | None = None
     """MLflow tracking URI; null = MLFLOW_TRACKING_URI, else an SQLite database beside the sweep's folder."""
+    register: str = "auto"
+    """Registered MLflow model that receives the winner as a version; `auto` = embedllm-DATA, `none` = none does."""
     time_budget: float | None = None
     """Seconds after which no further pack is started; null = no limit."""
     deterministic: bool = False
     """Same trials and metrics at any parallelism and pack size: ask for trials in fixed generations."""
+    finalists: int | None = None
+    """Best trials judged on the test questions at the end; the best by validation wins whatever they show. null = 1,
+    or with several objectives 5 along the Pareto front."""
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = self._settle_objectives()
         for name, low in (("trials", 1), ("seeds", 1), ("seed", 0), ("split_seed", 0)):
             if getattr(self, name) < low:
                 problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
-        for name in ("pack", "slots", "cpus_per_pack"):
+        for name in ("pack", "slots", "cpus_per_pack", "finalists"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 problems.append(f"{name} must be at least 1, or null, but is {value}")
@@ -174,6 +173,8 @@ class SweepConfig:
             problems.append(f"gpus_per_pack must be a fraction up to 1 or a whole number, or null, but is {gpus}")
         if self.time_budget is not None and not self.time_budget > 0:
             problems.append(f"time_budget must be positive seconds, or null, but is {self.time_budget}")
+        if not self.register.strip() or any(letter in self.register for letter in "/:"):
+            problems.append(f"register must be a name without / and :, or auto or none, but is {self.register!r}")
         allowed: dict[str, tuple[str, ...]] = {
             "preset": tuple(PRESETS),
             "objective": tuple(OBJECTIVES),
@@ -189,7 +190,9 @@ class SweepConfig:
             problems.append(f"sampler grid needs a list of choices on every axis, but {', '.join(ranges)} have ranges")
         if self.sampler == "cmaes" and len(ranges) < 2:
             problems.append("sampler cmaes needs ranges on at least two axes; use tpe for lists of choices")
-        if self.pruner != "none" and self.objective not in PER_EPOCH_OBJECTIVES:
+        if self.objectives is not None:
+            problems += self._unfit_for_several()
+        elif self.pruner != "none" and self.objective not in PER_EPOCH_OBJECTIVES:
             problems.append(
                 f"pruner {self.pruner} needs an objective known after every epoch "
                 f"({', '.join(PER_EPOCH_OBJECTIVES)}) but the objective is {self.objective!r}"
@@ -197,8 +200,57 @@ class SweepConfig:
         if problems:
             raise ConfigError("invalid sweep configuration: " + "; ".join(problems))
 
+    def _settle_objectives(self) -> list[str]:
+        """Read `objectives`, of which the first is the `objective` and a single one is it alone; returns problems."""
+        if self.objectives is None:
+            return []
+        found, problems = read_objectives(self.objectives)
+        if problems:
+            return problems
+        if self.objective not in (found[0].name, DEFAULT_OBJECTIVE):
+            return [
+                f"objective is {self.objective} but objectives begin with {found[0].name}; "
+                "leave objective out, or put it first"
+            ]
+        object.__setattr__(self, "objective", found[0].name)
+        object.__setattr__(self, "objectives", found if len(found) > 1 else None)
+        return []
+
+    def _unfit_for_several(self) -> list[str]:
+        """What cannot be combined with several objectives."""
+        problems = []
+        if self.pruner != "none":
+            problems.append(
+                f"pruner {self.pruner} cannot be used with several objectives: which of two unfinished trials is "
+                "behind is not defined; use pruner none, or one objective"
+            )
+        if self.sampler == "cmaes":
+            problems.append("sampler cmaes follows one objective only; use tpe, random, qmc or grid for several")
+        names = [goal.name for goal in self.goals]
+        if self.deterministic and "seconds" in names:
+            problems.append("objective seconds differs from run to run; deterministic needs another, as parameters")
+        for name in names:
+            if name in self._fixed_costs():
+                problems.append(f"objective {name} is the same for every trial; give space.{name} several values")
+        if self.seeds == 1 and any(name.endswith("_sd") for name in names):
+            problems.append("a deviation over seeds as objective needs seeds of at least 2")
+        return problems
+
+    def _fixed_costs(self) -> list[str]:
+        """Axes that cost something and have one value only."""
+        axes = self.space.axes()
+        values = {name: axes.get(name, [None]) for name in ("training_questions", "embedding_dim", "epochs")}
+        return [name for name, axis in values.items() if not isinstance(axis, Range) and len(axis) == 1]
+
     @property
-    def direction(self) -> Literal["minimize", "maximize"]:
+    def goals(self) -> list[Objective]:
+        """The objectives, also where there is only one; the first decides the winner."""
+        if self.objectives is None:
+            return [Objective(self.objective, self.direction)]
+        return [goal for goal in self.objectives if isinstance(goal, Objective)]
+
+    @property
+    def direction(self) -> Direction:
         """Whether smaller or larger values of the objective are better."""
         return OBJECTIVES[self.objective]
 

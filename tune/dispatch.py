@@ -4,11 +4,11 @@ import logging
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from embedllm.config import FitConfig
 from tune.config import SweepConfig
-from tune.packing import Pack, make_packs
+from tune.packing import Pack, fusion_kinds, make_packs
 from tune.pruning import History
 from tune.records import SweepListener, TrialRecord
 from tune.study import SweepStudy, is_lost
@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 GENERATION = 16
 """Trials asked for at once in deterministic mode: a constant, so that neither pack size nor parallelism matters."""
+
+OUT_OF_MEMORY = "out of memory"
+"""How the reason of an order begins that found too little memory."""
 
 ATTEMPTS = 3
 """How often a worker may die on a single trial before the trial is failed."""
@@ -130,6 +133,9 @@ class Dispatcher:
         if len(pack.trials) > 1 or pack.attempt + 1 < ATTEMPTS:
             numbers = ", ".join(str(number) for number, _ in pack.trials)
             logger.warning("%s %s is run again: %s", pack.role, numbers, reason)
+            if reason.startswith(OUT_OF_MEMORY):
+                # Later packs begin with a size that may fit: each would fail first, else.
+                self._pack_size = min(self._pack_size, (len(pack.trials) + 1) // 2)
             if self.stopped is None:
                 self._queue.extendleft(reversed(pack.split()))
             return
@@ -155,15 +161,10 @@ class Dispatcher:
             count = self._study.waiting() or GENERATION
         else:
             free = self._slots - len(self._running)
-            count = self._pack_size * max(free, self._fusion_keys())
+            count = self._pack_size * max(free, fusion_kinds(self._config.space))
         asked = self._study.ask(min(count, needed))
         self._exhausted = not asked
         self._queue.extend(make_packs(asked, self._pack_size, self._num_models, self._study.num_train))
-
-    def _fusion_keys(self) -> int:
-        """Kinds of trials that cannot share a pack; asking for a pack's worth of each keeps packs full."""
-        space = self._config.space
-        return len(space.encoder) * len(space.batch_questions or [0]) * len(space.epochs or [0])
 
     def _history(self, epochs: int) -> History:
         if self._config.pruner == "none":
@@ -180,6 +181,7 @@ class Dispatcher:
 
     def _finish(self, record: TrialRecord) -> None:
         self._study.tell(record)
+        record = replace(record, scores={})
         self._count(record)
         self._notify("trial_finished", record)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ray import tune
 
+from embedllm.errors import EmbedLLMError
 from tune.cluster import Slots
 from tune.searcher import OrderCallback, OrderQueue, OrderSearcher
 from tune.trainable import OrderTrainable, Worker
@@ -25,6 +26,9 @@ def run_orders(
         slots: how many orders are executed at the same time, and the resources of each.
         storage: folder for Ray Tune's own files, removed at the end. Workers never write there, so a local path will do
             on a cluster, too.
+
+    Raises:
+        EmbedLLMError: what the queue raised.
     """
     trainable = tune.with_resources(
         tune.with_parameters(OrderTrainable, worker=worker, payload=payload, threads=slots.cpus), slots.resources
@@ -50,5 +54,10 @@ def run_orders(
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by the queue
     try:
         tuner.fit()
+    except tune.TuneError as error:
+        # Ray Tune turns what the queue raises into a traceback's text; let the error itself, with its advice, out.
+        if isinstance(error.__context__, EmbedLLMError):
+            raise error.__context__ from None
+        raise
     finally:
         shutil.rmtree(storage, ignore_errors=True)

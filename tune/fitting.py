@@ -13,6 +13,7 @@ from tune.data import SweepData
 from tune.packing import Pack
 from tune.pruning import PackPruner
 from tune.records import TrialRecord, TrialState
+from tune.scores import question_scores
 
 
 class PackFitter:
@@ -24,12 +25,16 @@ class PackFitter:
         objective: metric a pruner follows.
         threads: CPU threads to train with. On a machine that is busy with other packs, more than its share make a fit
             not faster but slower by orders of magnitude: OpenMP threads wait for the one that is not scheduled.
+        needed: further metrics without which a trial fails: the other objectives, where there are several.
     """
 
-    def __init__(self, source: SweepData, *, seeds: int, objective: str, threads: int = 1) -> None:
+    def __init__(
+        self, source: SweepData, *, seeds: int, objective: str, threads: int = 1, needed: Sequence[str] = ()
+    ) -> None:
         self._source = source
         self._seeds = seeds
         self._objective = objective
+        self._needed = dict.fromkeys((objective, *needed))
         self._threads = threads
         self._fit_data: dict[str, FitData] = {}
 
@@ -84,6 +89,7 @@ class PackFitter:
         state: TrialState = "COMPLETE"
         reason = None
         metrics: dict[str, float] = {}
+        scores: dict[str, np.ndarray] = {}
         if failed:
             state, reason = "FAIL", f"seed {failed[0].config.seed}: {failed[0].failure}"
         else:
@@ -92,9 +98,10 @@ class PackFitter:
                 reason = f"pruned after epoch {max(result.epochs_run for result in results)} of {config.epochs}"
             # The baseline is fixed beforehand, nothing is selected by its test metrics.
             sides = ("val", "test") if pack.role == "baseline" else ("val",)
-            metrics = self.metrics(config.encoder, results, sides)
-            if self._objective not in metrics:
-                state, reason = "FAIL", f"{self._objective} is not a number on the validation questions"
+            metrics, scores = self.judge(config.encoder, results, sides)
+            missing = [name for name in self._needed if name not in metrics]
+            if missing:
+                state, reason = "FAIL", f"{' and '.join(missing)} is not a number on the validation questions"
         curves = _mean_curves(results)
         return TrialRecord(
             trial=number,
@@ -107,27 +114,33 @@ class PackFitter:
             best_epoch=None if failed else round(fmean(result.best_epoch for result in results)),
             budget=max(result.epochs_run for result in results),
             seconds=sum(result.seconds for result in results),
+            parameters=_num_parameters(results[0]),
             reason=reason,
+            scores=scores if state == "COMPLETE" else {},
         )
 
-    def evaluate_side(self, encoder: str, result: FitResult, side: str) -> dict[str, float]:
-        """All metrics of one trained model on one side of the split, named `val_accuracy` and so on."""
-        assert result.model is not None
-        data, questions = self._source.data, getattr(self._source.split, side)
-        probability = result.model.predict_proba(self._source.encodings[encoder][questions])
-        labels = data.correct[:, questions], data.attempts[:, questions], data.benchmarks[questions]
-        found = evaluate(probability, *labels)
-        return {f"{side}_{name}": value for name, value in found.items()}
+    def judge(
+        self, encoder: str, results: Sequence[FitResult], sides: Sequence[str]
+    ) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+        """A trial's trained models on some sides of the split.
 
-    def metrics(self, encoder: str, results: Sequence[FitResult], sides: Sequence[str]) -> dict[str, float]:
-        """Mean and standard deviation over seeds of every metric on the given sides, and of the training log-loss."""
-        per_seed = []
-        for result in results:
-            values = {"train_log_loss": result.history["train_log_loss"][result.best_epoch - 1]}
-            for side in sides:
-                values |= self.evaluate_side(encoder, result, side)
-            per_seed.append(values)
-        return mean_and_sd(per_seed)
+        Returns:
+            Mean and standard deviation over seeds of every metric, named `val_accuracy`, `val_accuracy_sd` and so on,
+            and of `train_log_loss`; and side -> scores per question (:func:`tune.scores.question_scores`).
+        """
+        data = self._source.data
+        per_seed = [{"train_log_loss": result.history["train_log_loss"][result.best_epoch - 1]} for result in results]
+        scores = {}
+        for side in sides:
+            questions = getattr(self._source.split, side)
+            encodings = self._source.encodings[encoder][questions]
+            labels = data.correct[:, questions], data.attempts[:, questions]
+            probabilities = [result.model.predict_proba(encodings) for result in results if result.model is not None]
+            for values, probability in zip(per_seed, probabilities, strict=True):
+                found = evaluate(probability, *labels, data.benchmarks[questions])
+                values |= {f"{side}_{name}": value for name, value in found.items()}
+            scores[side] = question_scores(probabilities, *labels)
+        return mean_and_sd(per_seed), scores
 
 
 def mean_and_sd(per_seed: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -144,6 +157,11 @@ def mean_and_sd(per_seed: Sequence[Mapping[str, float]]) -> dict[str, float]:
         if len(values) > 1:
             metrics[f"{name}_sd"] = stdev(values)
     return metrics
+
+
+def _num_parameters(result: FitResult) -> int | None:
+    """Number of trained parameters, M·d + D·d + d and the head's; None for a fit that failed."""
+    return None if result.model is None else sum(tensor.numel() for tensor in result.model.tensors().values())
 
 
 def _mean_curves(results: Sequence[FitResult]) -> dict[str, list[float]]:

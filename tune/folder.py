@@ -3,7 +3,8 @@
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from embedllm.errors import ConfigError
@@ -13,6 +14,7 @@ from tune.study import JOURNAL_FILE
 CONFIG_FILE = "sweep.json"
 WINNER_FOLDER = "winner"
 WINNER_TABLE = "winner.json"
+FINALISTS_FOLDER = "finalists"
 RAY_FOLDER = "ray"
 
 
@@ -24,14 +26,16 @@ class SweepFolder:
         path: absolute.
         config: the sweep's configuration.
         digest: digest of the data it ran on.
+        questions: number of questions on each side: `train`, `val`, `test`; empty for sweeps of older versions.
     """
 
     path: Path
     config: SweepConfig
     digest: str
+    questions: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, config: SweepConfig, digest: str) -> "SweepFolder":
+    def create(cls, config: SweepConfig, digest: str, questions: Mapping[str, int] | None = None) -> "SweepFolder":
         """Make the folder of a new sweep.
 
         Raises:
@@ -42,7 +46,7 @@ class SweepFolder:
         config = config.replace(
             out=str(path), data=None if config.data is None else str(Path(config.data).expanduser().resolve())
         )
-        folder = cls(path, config, digest)
+        folder = cls(path, config, digest, questions or {})
         folder.save()
         return folder
 
@@ -60,13 +64,18 @@ class SweepFolder:
             content = json.loads(file.read_text())
             config = SweepConfig.from_json(json.dumps(content["config"]))
             digest = content["data_digest"]
+            questions = content.get("questions", {})
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
-        return cls(file.parent, config.replace(out=str(file.parent)), digest)
+        return cls(file.parent, config.replace(out=str(file.parent)), digest, questions)
 
     def save(self) -> None:
         """Write `sweep.json`, all or nothing."""
-        content = {"config": json.loads(self.config.to_json()), "data_digest": self.digest}
+        content = {
+            "config": json.loads(self.config.to_json()),
+            "data_digest": self.digest,
+            "questions": dict(self.questions),
+        }
         staging = self.path / f".{CONFIG_FILE}"
         staging.write_text(json.dumps(content, indent=2) + "\n")
         staging.replace(self.path / CONFIG_FILE)

@@ -1,5 +1,6 @@
 """The study's file: an Optuna journal that takes many operations in one write."""
 
+import json
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -16,12 +17,16 @@ class BatchedJournal(JournalFileBackend):
     makes a trial's result and its state one write: after a crash there are both or neither.
 
     One process writes (`SweepStudy` holds a lock); others may read meanwhile, `optuna-dashboard` included.
+
+    Reading goes on where it ended. Optuna's own reading does so only behind operations it has read itself: behind those
+    it has written it would begin at the file's start, at every trial, and a long sweep would spend its time there.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
         self._pending: list[dict[str, Any]] | None = None
         self._seen = 0
+        self._offset = 0
         self._base = 0
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
@@ -29,14 +34,22 @@ class BatchedJournal(JournalFileBackend):
         if self._pending is not None:
             yield from self._pending[log_number_from - self._base :]
             return
-        for number, log in enumerate(super().read_logs(log_number_from), start=log_number_from + 1):
-            self._seen = max(self._seen, number)
-            yield log
+        if log_number_from < self._seen:
+            self._seen = self._offset = 0
+        with open(self._file_path, "rb") as file:
+            file.seek(self._offset)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    return  # another process is about to write the rest
+                self._seen += 1
+                self._offset += len(line)
+                if self._seen > log_number_from:
+                    yield json.loads(line)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        """Write operations, or hold them back until the end of the open batch."""
+        """Write operations, or hold them back until the end of the open batch. Raises OSError where the disk does."""
         if self._pending is None:
-            super().append_logs(logs)
+            self._write(logs)
         else:
             self._pending.extend(logs)
 
@@ -51,7 +64,17 @@ class BatchedJournal(JournalFileBackend):
             pending, self._pending = self._pending, None
             self._seen += len(pending)
             if pending:
-                super().append_logs(pending)
+                self._write(pending)
+                self._offset = os.path.getsize(self._file_path)
+
+    def _write(self, logs: list[dict[str, Any]]) -> None:
+        size = os.path.getsize(self._file_path)
+        try:
+            super().append_logs(logs)
+        except OSError as error:
+            # A full disk may have taken half of it; nothing that follows could be read.
+            os.truncate(self._file_path, size)
+            raise OSError(error.errno, error.strerror, self._file_path) from error
 
 
 def repair_journal(path: Path) -> None:

@@ -20,4 +20,4 @@ def config_label(config: FitConfig) -> str:
 def trial_label(record: TrialRecord) -> str:
     """`trial-007 lsa d=64 α=0.05`, or `trial-008 pruned lsa …`; zeros keep numerical order where names sort as text."""
     state = {"PRUNED": " pruned", "FAIL": " failed"}.get(record.state, "")
-    return f"{record.role}-{record.trial:03d}{state} {config_label(record.config)}"
+    return f"{record.role}-{record.trial:03d}{state} {record.label or config_label(record.config)}"

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Literal
 
 from embedllm.config import FitConfig
+from tune.config import SearchSpace
 
 MAX_PACK = 16
 """Largest pack chosen by itself: fusing more members gains little and feeds the sampler less often."""
@@ -73,8 +74,13 @@ def make_packs(trials: Sequence[tuple[int, FitConfig]], size: int, num_models: i
     return sorted(packs, key=lambda pack: -_work(pack, num_train))
 
 
+def fusion_kinds(space: SearchSpace) -> int:
+    """Kinds of trials that cannot share a pack; asking for a pack's worth of each keeps packs full."""
+    return len(space.encoder) * len(space.batch_questions or [0]) * len(space.epochs or [0])
+
+
 def choose_pack_size(trials: int, slots: int) -> int:
-    """Trials per pack where none is given: enough to fuse well, few enough that the sampler learns in between."""
+    """Trials per pack where nothing was measured: enough to fuse well, few enough that the sampler learns."""
     return max(1, min(MAX_PACK, trials // (ROUNDS * slots)))
 
 

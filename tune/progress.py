@@ -1,10 +1,12 @@
 """One live line about a running sweep: how far, how good, how fast, how long still.
 
 23/64 trials · 2 failed · best val_log_loss 0.5240 (trial 17: lsa d=64 α=0.08) · 3.1 trials/s · 0:12 left
+
+With several objectives the size of the Pareto front so far stands before the best of the first.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 
 from rich.console import Console
@@ -15,6 +17,8 @@ from rich.text import Text
 
 from tune.config import OBJECTIVES
 from tune.labels import config_label
+from tune.objectives import Objective
+from tune.pareto import pareto_front
 from tune.records import TrialRecord
 
 REFRESHES_PER_SECOND = 4
@@ -37,6 +41,8 @@ class ProgressLine:
         console: where to write; default standard error, which leaves standard output to results.
         done: trials finished before this start, on a resumed sweep.
         best: best of those.
+        objectives: of a sweep with several; the first is `objective`.
+        earlier: trials finished before, of which the front so far is made.
         clock: seconds, increasing; a test puts its own.
     """
 
@@ -48,6 +54,8 @@ class ProgressLine:
         console: Console | None = None,
         done: int = 0,
         best: TrialRecord | None = None,
+        objectives: Sequence[Objective] = (),
+        earlier: Sequence[TrialRecord] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.total = total
@@ -56,6 +64,8 @@ class ProgressLine:
         self.pruned = 0
         self.best = best
         self._objective = objective
+        self._objectives = objectives
+        self._front = pareto_front(earlier, objectives) if objectives else []
         self._sign = 1 if OBJECTIVES[objective] == "minimize" else -1
         self._console = console or Console(stderr=True)
         self._clock = clock
@@ -104,6 +114,8 @@ class ProgressLine:
             self.pruned += record.state == "PRUNED"
             if record.state == "COMPLETE" and self._is_best(record):
                 self.best = record
+            if self._objectives:  # what has been dominated once never comes back
+                self._front = pareto_front([*self._front, record], self._objectives)
         if not self._console.is_terminal and self._line_due():
             self._print()
 
@@ -120,6 +132,8 @@ class ProgressLine:
             parts.append(Text(f"{self.pruned} pruned", style="yellow"))
         if self.failed:
             parts.append(Text(f"{self.failed} failed", style="red"))
+        if self._front:
+            parts.append(Text(f"{len(self._front)} on the front"))
         if self.best is not None:
             value = self.best.metrics[self._objective]
             label = f": {config_label(self.best.config)}" if with_configuration else ""
@@ -128,13 +142,13 @@ class ProgressLine:
         finished = self.done - self._done_before
         if finished and elapsed > 0:
             rate = finished / elapsed
-            parts.append(Text(_rate_text(rate)))
+            parts.append(Text(rate_text(rate, "trial")))
             if self.done < self.total:
-                parts.append(Text(f"{_clock_text((self.total - self.done) / rate)} left"))
+                parts.append(Text(f"{clock_text((self.total - self.done) / rate)} left"))
             else:
-                parts.append(Text(f"took {_clock_text(elapsed)}"))
+                parts.append(Text(f"took {clock_text(elapsed)}"))
         elif self.done < self.total:
-            parts.append(Text(f"{_clock_text(elapsed)} elapsed"))
+            parts.append(Text(f"{clock_text(elapsed)} elapsed"))
         return Text(" · ", style="dim").join(parts)
 
     def _is_best(self, record: TrialRecord) -> bool:
@@ -163,15 +177,15 @@ class ProgressLine:
         self._changed = False
 
 
-def _rate_text(per_second: float) -> str:
+def rate_text(per_second: float, unit: str) -> str:
     """`3.1 trials/s`, or `24 s/trial` where a trial takes longer than a second."""
     if per_second >= 1:
-        return f"{per_second:.1f} trials/s"
+        return f"{per_second:.1f} {unit}s/s"
     seconds = 1 / per_second
-    return f"{seconds:.1f} s/trial" if seconds < 10 else f"{seconds:.0f} s/trial"
+    return f"{seconds:.1f} s/{unit}" if seconds < 10 else f"{seconds:.0f} s/{unit}"
 
 
-def _clock_text(seconds: float) -> str:
+def clock_text(seconds: float) -> str:
     """`0:12`, `12:05`, `1:02:03`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

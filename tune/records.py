@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from embedllm.config import FitConfig
+
+if TYPE_CHECKING:
+    import numpy as np
 
 TrialState = Literal["RUNNING", "COMPLETE", "PRUNED", "FAIL"]
 
@@ -25,7 +28,13 @@ class TrialRecord:
         best_epoch: 1-based epoch whose parameters were kept (mean over seeds, rounded).
         budget: epochs reached. Rows of different budgets are never ranked together.
         seconds: training seconds this trial took: its share of its pack's wall time.
+        parameters: number of trained parameters of one seed's model; None where no model came of it.
         reason: why it failed or was pruned.
+        worker: node and GPUs it was trained on; None in the driver itself.
+        label: name of its MLflow run after its number; empty: made of the configuration.
+        params: parameters of its MLflow run; empty: the fields of the configuration.
+        scores: side -> scores per question (:mod:`tune.scores`). On their way from the worker to the sweep's folder
+            only: records read back, and those told to listeners, have none.
     """
 
     trial: int
@@ -38,7 +47,12 @@ class TrialRecord:
     best_epoch: int | None = None
     budget: int = 0
     seconds: float = 0.0
+    parameters: int | None = None
+    worker: str | None = None
     reason: str | None = None
+    label: str = ""
+    params: Mapping[str, str] = field(default_factory=dict)
+    scores: "Mapping[str, np.ndarray]" = field(default_factory=dict, compare=False, repr=False)
 
 
 class SweepListener(Protocol):

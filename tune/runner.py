@@ -7,20 +7,22 @@ result = resume_sweep("first", trials=128)
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
 from embedllm.data.splits import Split
 from embedllm.errors import ConfigError, EmbedLLMError
-from tune.cluster import plan_slots, ray_cluster
+from tune.cluster import ray_cluster
 from tune.config import SweepConfig
 from tune.data import SweepData, encode, load_data
 from tune.dispatch import Dispatcher
 from tune.folder import RAY_FOLDER, SweepFolder, sweep_path
 from tune.interrupt import graceful_interrupt
-from tune.packing import Pack, choose_pack_size
+from tune.packing import Pack
+from tune.plan import plan_packs_here
+from tune.preflight import refuse
 from tune.records import SweepListener, TrialRecord
 from tune.space import distributions
 from tune.study import SweepStudy, best_record, is_lost, read_records
@@ -92,7 +94,8 @@ class Sweep:
         data, split = load_data(config)
         distributions(config.space, len(split.train))
         encodings = encode(config.space.encoder, data, split)
-        return cls(SweepFolder.create(config, data.digest), data, split, encodings)
+        sizes = {side: len(getattr(split, side)) for side in SPLIT_NAMES}
+        return cls(SweepFolder.create(config, data.digest, sizes), data, split, encodings)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], encoders: Sequence[str] | None = None) -> "Sweep":
@@ -138,53 +141,56 @@ class Sweep:
         folder, config = self.folder, self.folder.config
         if trials is not None and trials != config.trials:
             config = config.replace(trials=trials)
-            folder = SweepFolder(folder.path, config, folder.digest)
+            folder = replace(folder, config=config)
             folder.save()
-        with ray_cluster(config.address) as resources:
-            slots = plan_slots(config, resources)
-            pack_size = config.pack or choose_pack_size(config.trials, slots.count)
-            if on_plan is not None:
-                on_plan(
-                    f"{config.trials} trials x {config.seeds} seeds in packs of up to {pack_size}, "
-                    f"{slots.count} at a time on {slots.cpus} CPUs and {slots.gpus:g} GPUs each"
-                )
-            with SweepStudy(folder.path, config, len(self.split.train)) as study:
-                for record in study.records():
-                    if record.state != "RUNNING" and not is_lost(record):
-                        for listener in listeners:
-                            listener.trial_finished(record)
-                dispatcher = Dispatcher(
-                    study,
-                    target=config.trials,
-                    pack_size=pack_size,
-                    slots=slots.count,
-                    num_models=self.data.num_models,
-                    listeners=listeners,
-                )
-                startup = time.monotonic() - began
-                if not dispatcher.done:
+        stopped, startup = None, 0.0
+        with SweepStudy(folder.path, config, len(self.split.train)) as study:
+            for record in study.records():
+                if record.state != "RUNNING" and not is_lost(record):
+                    for listener in listeners:
+                        listener.trial_finished(record)
+            if not study.settled(config.trials):  # else there is nothing to start Ray for
+                with ray_cluster(config.address) as resources:
                     from tune.execution import run_orders
                     from tune.worker import PackWorker, SweepPayload
 
-                    payload = SweepPayload(config, self._source())
+                    source = self._source()
+                    plan = plan_packs_here(config, source, resources)
+                    notes = [*refuse(plan.findings), plan.line(config)]
+                    if on_plan is not None:
+                        on_plan("\n".join(notes))
+                    dispatcher = Dispatcher(
+                        study,
+                        target=config.trials,
+                        pack_size=plan.packs.size,
+                        slots=plan.slots.count,
+                        num_models=self.data.num_models,
+                        listeners=listeners,
+                    )
+                    startup = time.monotonic() - began
                     with graceful_interrupt(dispatcher.stop):
-                        run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER)
-            records = read_records(folder.path)
+                        run_orders(
+                            dispatcher,
+                            PackWorker,
+                            SweepPayload(config, source),
+                            plan.slots,
+                            folder.path / RAY_FOLDER,
+                        )
+                stopped = dispatcher.stopped
+        records = read_records(folder.path)
         best = best_record(records, config)
         if best is None:
             reasons = {r.reason for r in records if r.role == "trial" and r.state == "FAIL" and r.reason}
             raise SweepFailed(
-                f"no trial of {folder.path} succeeded ({dispatcher.stopped or 'all failed'}); "
+                f"no trial of {folder.path} succeeded ({stopped or 'all failed'}); "
                 f"reasons: {'; '.join(sorted(reasons)[:3]) or 'none was finished'}"
             )
         winner = None
-        if dispatcher.stopped is None:
+        if stopped is None:
             from tune.winner import crown
 
-            winner = crown(self, best, records)
-        return SweepResult(
-            folder.path, config, records, best, winner, dispatcher.stopped, time.monotonic() - began, startup
-        )
+            winner = crown(self, records)
+        return SweepResult(folder.path, config, records, best, winner, stopped, time.monotonic() - began, startup)
 
     def _source(self) -> SweepData:
         matrices = {name: encodings.matrix for name, encodings in self.encodings.items()}

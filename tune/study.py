@@ -3,6 +3,8 @@
 import dataclasses
 import fcntl
 import logging
+import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +15,13 @@ from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from embedllm.config import FitConfig
-from embedllm.errors import ConfigError
+from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import SweepConfig
 from tune.journal import BatchedJournal, repair_journal
+from tune.objectives import objective_value
 from tune.records import TrialRecord
 from tune.samplers import make_sampler, unused_configurations
+from tune.scores import write_scores
 from tune.space import baseline_config, distributions, suggest
 
 JOURNAL_FILE = "journal.log"
@@ -26,7 +30,7 @@ STUDY_NAMES: dict[Literal["trial", "baseline"], str] = {"trial": "sweep", "basel
 """The baseline lives in a study of its own, so that the sampler never learns from it."""
 
 STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAIL": TrialState.FAIL}
-RESULT_FIELDS = ("seeds", "metrics", "curves", "best_epoch", "budget", "seconds", "reason")
+RESULT_FIELDS = ("seeds", "metrics", "curves", "best_epoch", "budget", "seconds", "parameters", "reason", "worker")
 
 optuna.logging.set_verbosity(logging.WARNING)
 
@@ -51,17 +55,26 @@ class SweepStudy:
         self.config = config
         self.num_train = num_train
         self.distributions = distributions(config.space, num_train)
+        self._folder = folder
         self._lock = _take_lock(folder)
         path = folder / JOURNAL_FILE
         repair_journal(path)
         self._journal = BatchedJournal(path)
         self._storage = JournalStorage(self._journal)
+        directions = {
+            "trial": [goal.direction for goal in config.goals],
+            "baseline": [config.direction],  # what it costs is fixed, it has no choice between objectives
+        }
         self._studies = {
             role: optuna.create_study(
-                storage=self._storage, study_name=name, direction=config.direction, load_if_exists=True
+                storage=self._storage, study_name=name, directions=directions[role], load_if_exists=True
             )
             for role, name in STUDY_NAMES.items()
         }
+        if config.objectives is not None and self._studies["trial"].metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._studies["trial"].set_metric_names([goal.name for goal in config.goals])
         self.fail_running("the driver ended before this trial did")
 
     def __enter__(self) -> "SweepStudy":
@@ -72,8 +85,10 @@ class SweepStudy:
 
     def close(self) -> None:
         """Fail what is still RUNNING as lost, and let other processes open the study."""
-        self.fail_running("the sweep ended before this trial did")
-        self._lock.close()
+        try:
+            self.fail_running("the sweep ended before this trial did")
+        finally:
+            self._lock.close()
 
     def ask(self, count: int) -> list[tuple[int, FitConfig]]:
         """The next trials, now RUNNING: numbers and configurations. Fewer than `count` where a finite space is used up.
@@ -102,6 +117,14 @@ class SweepStudy:
         trials = self._studies["trial"].get_trials(deepcopy=False, states=(TrialState.WAITING,))
         return len(trials)
 
+    def settled(self, target: int) -> bool:
+        """Whether nothing is left to run: the baseline and `target` trials are done, or all of a finite space."""
+        baseline, trial = self._studies["baseline"], self._studies["trial"]
+        if not baseline.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            return False
+        finished = trial.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        return len(finished) >= target or (self.waiting() == 0 and unused_configurations(trial, self.config) == 0)
+
     def ask_baseline(self) -> tuple[int, FitConfig] | None:
         """The baseline's trial, now RUNNING, or None if it is finished."""
         study = self._studies["baseline"]
@@ -114,17 +137,21 @@ class SweepStudy:
         return trial.number, config
 
     def tell(self, record: TrialRecord) -> None:
-        """Keep a finished trial, in one write."""
+        """Keep a finished trial, in one write; its scores per question first, in a file of their own."""
+        with self._told():
+            write_scores(self._folder, record)
         study = self._studies[record.role]
         frozen = self._frozen(record)
-        value = record.metrics.get(self.config.objective) if record.state == "COMPLETE" else None
+        goals = self.config.goals if record.role == "trial" else self.config.goals[:1]
+        known = [objective_value(record, goal.name) for goal in goals]
+        values = [value for value in known if value is not None] if record.state == "COMPLETE" else None
         with self._batch():
             result = {name: getattr(record, name) for name in RESULT_FIELDS}
             self._storage.set_trial_user_attr(frozen._trial_id, "result", result)
             if self.config.pruner != "none":
                 for epoch, loss in enumerate(record.curves.get(self.config.objective, ()), start=1):
                     self._storage.set_trial_intermediate_value(frozen._trial_id, epoch, loss)
-            study.tell(record.trial, value, state=STATES[record.state])
+            study.tell(record.trial, values, state=STATES[record.state])
 
     def records(self) -> list[TrialRecord]:
         """Every trial, the baseline first; see :func:`read_records`."""
@@ -154,8 +181,19 @@ class SweepStudy:
     @contextmanager
     def _batch(self) -> Iterator[None]:
         self._storage.get_all_studies()  # reads the whole file, as a batch requires
-        with self._journal.batch():
+        with self._told(), self._journal.batch():
             yield
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what a disk raises into an error that says what to do."""
+        try:
+            yield
+        except OSError as error:
+            raise EmbedLLMError(
+                f"the sweep's folder {self._folder} cannot be written to ({error}); free space or make it writable, "
+                f"then `python -m tune resume {self._folder}` goes on: finished trials are kept"
+            ) from error
 
 
 def read_records(folder: Path) -> list[TrialRecord]:
@@ -195,15 +233,40 @@ def _record(trial: FrozenTrial, role: Literal["trial", "baseline"]) -> TrialReco
 
 
 def best_record(records: Sequence[TrialRecord], config: SweepConfig) -> TrialRecord | None:
-    """The complete trial with the best objective on the validation questions; the baseline does not compete."""
+    """The complete trial with the best objective on the validation questions; see :func:`ranking`."""
+    return next(iter(ranking(records, config)), None)
+
+
+def ranking(records: Sequence[TrialRecord], config: SweepConfig) -> list[TrialRecord]:
+    """The complete trials, the best objective on the validation questions first; the baseline does not compete.
+
+    With several objectives the first decides, and between equals the next: the first trial is one of the Pareto front.
+    """
     complete = [record for record in records if record.role == "trial" and record.state == "COMPLETE"]
-    sign = 1 if config.direction == "minimize" else -1
-    return min(complete, key=lambda record: sign * record.metrics[config.objective], default=None)
+    goals = config.goals
+
+    def badness(record: TrialRecord) -> list[float]:
+        values = [objective_value(record, goal.name) for goal in goals]
+        return [math.inf if value is None else goal.sign * value for goal, value in zip(goals, values, strict=True)]
+
+    return sorted(complete, key=badness)
 
 
 def is_lost(record: TrialRecord) -> bool:
     """Whether a failed trial says nothing about its configuration: its process ended, and it was queued again."""
     return record.state == "FAIL" and (record.reason or "").startswith("lost: ")
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process is running the sweep of this folder."""
+    if not (folder / LOCK_FILE).exists():
+        return False
+    with (folder / LOCK_FILE).open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
 
 
 def _take_lock(folder: Path) -> IO[str]:

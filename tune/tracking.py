@@ -24,6 +24,7 @@ from tune.config import OBJECTIVES
 from tune.outbox import Delivery, Outbox
 from tune.provenance import Provenance
 from tune.records import TrialRecord
+from tune.serving import Candidate, Registered
 from tune.tracking_uri import resolve_tracking_uri, set_mlflow_environment
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class SweepIdentity:
         tags: tags of the parent run.
         trial_tags: tags of the parent and of every child run.
         datasets: name and digest of the data.
+        resume: command that delivers what MLflow did not take; empty: `tune resume` of the sweep.
     """
 
     sweep_id: str
@@ -61,6 +63,7 @@ class SweepIdentity:
     tags: Mapping[str, str] = field(default_factory=dict)
     trial_tags: Mapping[str, str] = field(default_factory=dict)
     dataset: tuple[str, str] | None = None
+    resume: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class _Closing:
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     artifacts: Sequence[Path]
+    candidate: Candidate | None
 
 
 class MlflowTracker:
@@ -80,15 +84,17 @@ class MlflowTracker:
         tracking_uri: resolved, see :func:`tune.tracking_uri.resolve_tracking_uri`.
         sweep: names and describes the sweep.
         sweep_dir: the outbox lives here.
-        objective: metric whose best value so far is drawn on the parent run.
+        objective: metric whose best value so far is drawn on the parent run; None = nothing is optimised.
     """
 
-    def __init__(self, tracking_uri: str, sweep: SweepIdentity, sweep_dir: Path, objective: str) -> None:
+    def __init__(self, tracking_uri: str, sweep: SweepIdentity, sweep_dir: Path, objective: str | None) -> None:
         self.tracking_uri = tracking_uri
         self.run_id: str | None = None
+        self.registered: Registered | None = None
+        """The winner's version in the model registry, after :meth:`finish`."""
         self._sweep = sweep
         self._objective = objective
-        self._sign = 1 if OBJECTIVES[objective] == "minimize" else -1
+        self._sign = -1 if objective is not None and OBJECTIVES[objective] == "maximize" else 1
         self._outbox = Outbox(sweep_dir / OUTBOX_FILE)
         self._pending: deque[Delivery] = deque(self._outbox.read())
         self._outbox.keep_only(self._pending)
@@ -113,26 +119,28 @@ class MlflowTracker:
         sweep_name: str,
         *,
         sweep_dir: Path,
-        objective: str,
+        objective: str | None,
         provenance: Provenance,
         tracking_uri: str | None = None,
         experiment: str = EXPERIMENT,
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
         description: str | None = None,
+        resume: str = "",
     ) -> "MlflowTracker":
         """Begin, or on a known `sweep_dir` continue, the sweep's parent run. Returns at once; see :meth:`ready`.
 
         Args:
             sweep_name: run name of the parent.
             sweep_dir: existing folder of the sweep; remembers here where the sweep is tracked.
-            objective: what the sweep optimises.
+            objective: what the sweep optimises; None for runs that only measure.
             provenance: logged as tags, parameters and dataset of the parent run; data digest and commit on every child.
             tracking_uri: as in :func:`tune.tracking_uri.resolve_tracking_uri`; None on a known `sweep_dir`: as before.
             experiment: MLflow experiment; sweeps of one experiment stand in one table.
             params: parameters of the parent run: the sweep's settings.
             tags: further tags of the parent and of every child.
             description: Markdown that MLflow shows on top of the parent run.
+            resume: as in :class:`SweepIdentity`.
 
         Raises:
             ConfigError: for a tracking URI MLflow cannot write to.
@@ -151,7 +159,7 @@ class MlflowTracker:
             experiment=experiment,
             params={
                 "data": provenance.data_name,
-                "objective": objective,
+                **({} if objective is None else {"objective": objective}),
                 **(params or {}),
                 **provenance.packages,
             },
@@ -166,6 +174,7 @@ class MlflowTracker:
                 **(tags or {}),
             },
             dataset=(provenance.data_name, provenance.data_digest),
+            resume=resume,
         )
         return cls(uri, sweep, sweep_dir, objective)
 
@@ -198,6 +207,7 @@ class MlflowTracker:
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
         artifacts: Sequence[Path] = (),
+        candidate: Candidate | None = None,
         timeout: float = 60.0,
     ) -> bool:
         """Deliver what is pending, write the sweep's summary, end the parent run. Call once, last.
@@ -207,25 +217,26 @@ class MlflowTracker:
             metrics: of the winner, under their own names.
             tags: of the parent run; `mlflow.note.content` is its description (Markdown).
             artifacts: files and folders to store with the parent run.
+            candidate: the winner, to be registered; what came of it is then in `registered`.
             timeout: seconds to wait while nothing arrives; what is not delivered then stays in the outbox.
 
         Returns:
             Whether everything has arrived.
         """
-        self._closing = _Closing(status, metrics or {}, tags or {}, artifacts)
+        self._closing = _Closing(status, metrics or {}, tags or {}, artifacts, candidate)
         self._wake.set()
-        waiting = -1
-        while self._thread.is_alive() and len(self._pending) != waiting:  # a slow server may take its time
-            waiting = len(self._pending)
+        waiting: tuple[int, bool] | None = None
+        while self._thread.is_alive() and waiting != (len(self._pending), self._closed):  # a slow server may take time
+            waiting = len(self._pending), self._closed
             self._thread.join(timeout)
         if not self._closed:
             logger.warning(
                 "MLflow at %s has not taken everything: %d trials wait in %s; "
-                "`python -m tune resume %s` delivers them and the sweep's summary",
+                "`%s` delivers them and the sweep's summary",
                 self.tracking_uri,
                 len(self._pending),
                 self._outbox.path,
-                self._outbox.path.parent,
+                self._sweep.resume or f"python -m tune resume {self._outbox.path.parent}",
             )
         return self._closed
 
@@ -254,8 +265,22 @@ class MlflowTracker:
                 runs.close(closing.status, closing.metrics, closing.tags, closing.artifacts)
                 self._outbox.keep_only([])
                 self._closed = True
+                if closing.candidate is not None:
+                    self._register(runs, closing.candidate)
         except Exception as error:  # whatever a database, a server or the network may raise: training goes on
             self._fail(error)
+
+    def _register(self, runs: "SweepRuns", candidate: Candidate) -> None:
+        """A registry that refuses, where a server has none or asks for more rights, costs a warning and no run."""
+        try:
+            self.registered = runs.register(candidate)
+        except Exception as error:
+            logger.warning(
+                "the winner is not registered in MLflow as %s (%s); `python -m tune resume %s` tries again",
+                candidate.name,
+                _first_line(error),
+                self._outbox.path.parent,
+            )
 
     def _connect(self) -> "SweepRuns":
         if self._runs is None:
@@ -264,7 +289,7 @@ class MlflowTracker:
 
             self._runs = SweepRuns(self.tracking_uri, self._sweep)
             self.run_id = self._runs.run_id
-            if self._best is None:
+            if self._best is None and self._objective is not None:
                 self._best = self._runs.best(self._objective)
             self._tried.set()
         return self._runs
@@ -276,18 +301,17 @@ class MlflowTracker:
         self._tried.set()
         if not self._warned:
             self._warned = True
-            reason = str(error).strip().splitlines() or [type(error).__name__]
             logger.warning(
                 "MLflow at %s cannot be written to (%s). The sweep goes on; "
                 "its trials are kept in %s and delivered later.",
                 self.tracking_uri,
-                reason[0][:300],
+                _first_line(error),
                 self._outbox.path,
             )
 
     def _note_best(self, delivery: Delivery, num_trials: int) -> None:
         record = delivery.record
-        value = record.metrics.get(self._objective)
+        value = None if self._objective is None else record.metrics.get(self._objective)
         if record.role != "trial" or record.state != "COMPLETE" or value is None:
             return
         if self._best is None or self._sign * value < self._sign * self._best:
@@ -295,10 +319,15 @@ class MlflowTracker:
             self._best_history.append((num_trials, delivery.finished_ms, value))
 
     def _write_best(self, runs: "SweepRuns") -> None:
-        if self._best_history:
+        if self._best_history and self._objective is not None:
             runs.log_best(self._best_history, self._objective)
             self._best_history.clear()
         self._summary_at = time.monotonic() + SUMMARY_SECONDS
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:300]
 
 
 def _now_ms() -> int:

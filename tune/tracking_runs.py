@@ -24,6 +24,8 @@ from mlflow.tracking import MlflowClient
 from tune.labels import trial_label
 from tune.outbox import Delivery
 from tune.records import TrialRecord
+from tune.registry import register
+from tune.serving import Candidate, Registered
 from tune.tracking import SweepIdentity
 from tune.tracking_uri import DATABASE, sqlite_file
 
@@ -57,6 +59,7 @@ class SweepRuns:
             self._experiment_id = self._find_or_create_experiment(tracking_uri)
         self.run_id = self._find_or_create_parent()
         self.logged = self._logged_trials()
+        self._closed_ms = 0
 
     @property
     def num_trials(self) -> int:
@@ -93,7 +96,7 @@ class SweepRuns:
         self, status: str, metrics: Mapping[str, float], tags: Mapping[str, str], artifacts: Sequence[Path]
     ) -> None:
         """Write the sweep's summary on the parent run and end it with `status`."""
-        now = _now_ms()
+        self._closed_ms = now = _now_ms()
         self._client.log_batch(
             self.run_id,
             [Metric(name, float(value), now, 0) for name, value in metrics.items()],
@@ -105,6 +108,10 @@ class SweepRuns:
             else:
                 self._client.log_artifact(self.run_id, str(path))
         self._client.set_terminated(self.run_id, status)
+
+    def register(self, candidate: Candidate) -> Registered:
+        """Register the winner, after :meth:`close`; see :func:`tune.registry.register`."""
+        return register(self._client, self._experiment_id, self.run_id, candidate, self._closed_ms)
 
     def _log_batch(self, run_id: str, metrics: list[Metric], params: list[Param]) -> None:
         self._client.log_batch(run_id, metrics[:METRICS_PER_CALL], params)
@@ -168,8 +175,8 @@ class SweepRuns:
 
 
 def trial_params(record: TrialRecord) -> dict[str, str]:
-    """The configuration by its field names, plus the number of seeds."""
-    params = {
+    """The configuration by its field names, or what the record has in its place, plus the number of seeds."""
+    params = dict(record.params) or {
         name: NULL_PARAMS.get(name, "none") if value is None else str(value)
         for name, value in dataclasses.asdict(record.config).items()
     }
@@ -179,6 +186,8 @@ def trial_params(record: TrialRecord) -> dict[str, str]:
 def trial_tags(record: TrialRecord) -> dict[str, str]:
     """Role, number and state; the reason where there is one, also as the run's description."""
     tags = {"role": record.role, "trial": str(record.trial), "state": record.state}
+    if record.worker:
+        tags["worker"] = record.worker
     if record.reason:
         tags |= {"reason": record.reason, "mlflow.note.content": f"{record.state}: {record.reason}"}
     return tags

@@ -10,6 +10,7 @@ SQLITE = "sqlite:///"
 
 MLFLOW_ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # else a line for every run
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",  # else a bar for every artifact
     "MLFLOW_DISABLE_TELEMETRY": "true",  # else usage is reported to MLflow's makers
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # else an unreachable server is retried for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",

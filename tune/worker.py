@@ -1,11 +1,13 @@
 """What a sweep's worker does with an order: train its pack."""
 
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, replace
 
 from embedllm.errors import EmbedLLMError
 from tune.config import SweepConfig
 from tune.data import SweepData
 from tune.dispatch import Order, Outcome
+from tune.objectives import COSTS
 from tune.pruning import PackPruner
 
 
@@ -22,6 +24,17 @@ class SweepPayload:
     source: SweepData
 
 
+def where() -> str:
+    """Host, node and GPUs of this process under Ray: `gpu-box/1f3a9c02 GPU 0`. Nodes may share a host."""
+    import ray
+
+    host = socket.gethostname()
+    if not ray.is_initialized():
+        return host
+    gpus = ",".join(map(str, ray.get_gpu_ids()))
+    return f"{host}/{ray.get_runtime_context().get_node_id()[:8]}" + (f" GPU {gpus}" if gpus else "")
+
+
 class PackWorker:
     """Trains one pack after the other, with the sweep's pruner."""
 
@@ -29,9 +42,14 @@ class PackWorker:
         # Imported here: the driver, which only names this class, starts seconds sooner without PyTorch.
         from tune.fitting import PackFitter
 
+        self._where = where()
         self._sweep = payload.config
         self._fitter = PackFitter(
-            payload.source, seeds=self._sweep.seeds, objective=self._sweep.objective, threads=threads
+            payload.source,
+            seeds=self._sweep.seeds,
+            objective=self._sweep.objective,
+            threads=threads,
+            needed=[goal.name for goal in self._sweep.goals if goal.name not in COSTS],
         )
 
     def __call__(self, order: Order) -> Outcome:
@@ -45,6 +63,7 @@ class PackWorker:
                 alone=sweep.deterministic,
             )
         try:
-            return Outcome(self._fitter.fit(order.pack, pruner))
+            records = self._fitter.fit(order.pack, pruner)
+            return Outcome([replace(record, worker=self._where) for record in records])
         except EmbedLLMError as error:
             return Outcome(failure=str(error))

@@ -2,11 +2,13 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import pytest
 
 from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
+from tune.objectives import Objective
 
 
 def test_defaults_are_valid_and_survive_json() -> None:
@@ -86,3 +88,51 @@ def test_cmaes_needs_ranges() -> None:
 def test_direction_follows_from_the_metric() -> None:
     assert SweepConfig().direction == "minimize"
     assert SweepConfig(objective="val_routing_micro").direction == "maximize"
+
+
+def test_objectives_survive_json_and_the_first_is_the_objective() -> None:
+    config = SweepConfig(objectives=["val_accuracy:max", {"name": "training_questions", "direction": "min"}])
+    assert config.objective == "val_accuracy"
+    assert config.direction == "maximize"
+    assert config.goals == [Objective("val_accuracy", "maximize"), Objective("training_questions", "minimize")]
+    assert SweepConfig.from_json(config.to_json()) == config
+    assert config.replace(trials=3).goals == config.goals
+
+
+def test_a_single_objective_is_the_ordinary_case() -> None:
+    assert SweepConfig(objectives=["val_brier"]) == SweepConfig(objective="val_brier")
+    assert SweepConfig(objective="val_brier").goals == [Objective("val_brier", "minimize")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"objectives": ["val_logloss", "epochs"]}, "unknown objective 'val_logloss'; the nearest allowed is"),
+        (
+            {"objective": "val_brier", "objectives": ["val_accuracy", "training_questions"]},
+            "objective is val_brier but objectives begin with val_accuracy; leave objective out, or put it first",
+        ),
+        (
+            {"objectives": ["val_log_loss", "training_questions"], "pruner": "median"},
+            "pruner median cannot be used with several objectives",
+        ),
+        (
+            {"objectives": ["val_log_loss", "training_questions"], "sampler": "cmaes"},
+            "sampler cmaes follows one objective only; use tpe, random, qmc or grid",
+        ),
+        (
+            {"objectives": ["val_log_loss", "seconds"], "deterministic": True},
+            "objective seconds differs from run to run",
+        ),
+        (
+            {"objectives": ["val_log_loss", "epochs"]},
+            "objective epochs is the same for every trial; give space.epochs several values",
+        ),
+        ({"objectives": ["val_log_loss", "val_accuracy_sd"], "seeds": 1}, "needs seeds of at least 2"),
+        ({"finalists": 0}, "finalists must be at least 1, or null, but is 0"),
+    ],
+)
+def test_what_several_objectives_exclude(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        SweepConfig(**changes)
+    assert message in str(caught.value)

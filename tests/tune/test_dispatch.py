@@ -1,8 +1,10 @@
 """The driver's state machine, without Ray: whatever workers do, the sweep ends with exactly its target."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from embedllm.config import FitConfig
@@ -10,6 +12,7 @@ from tune.config import SearchSpace, SweepConfig
 from tune.dispatch import GENERATION, Dispatcher, Order, Outcome
 from tune.packing import Pack
 from tune.records import TrialRecord
+from tune.scores import SCORES_DTYPE
 from tune.study import SweepStudy, is_lost, read_records
 
 
@@ -227,6 +230,25 @@ def test_a_listener_that_raises_is_left_out(tmp_path: Path, caplog: pytest.LogCa
     with SweepStudy(tmp_path, SweepConfig(trials=5, sampler="random"), 1000) as study:
         drive(dispatcher(study, Broken()), random.Random(0))
     assert caplog.text.count("Broken failed and is told nothing more") == 1
+
+
+def test_scores_are_kept_in_the_folder_before_anyone_hears_of_the_trial(tmp_path: Path) -> None:
+    config, seen = SweepConfig(trials=1, out=str(tmp_path)), []
+
+    class Watcher(Log):
+        def trial_finished(self, record: TrialRecord) -> None:
+            seen.append(
+                (record.role, dict(record.scores), (tmp_path / "scores" / f"{record.role}-0.val.npy").is_file())
+            )
+
+    with SweepStudy(tmp_path, config, num_train=100) as study:
+        subject = dispatcher(study, Watcher(), slots=1)
+        while (order := subject.next_order("pack")) is not None:
+            outcome = train(order.pack)
+            scores = {"val": np.zeros(3, SCORES_DTYPE)}
+            subject.finished("pack", Outcome([replace(record, scores=scores) for record in outcome.records]))
+    assert set(role for role, _, _ in seen) == {"baseline", "trial"}
+    assert all(told == {} and there for _, told, there in seen), "in the folder, and out of memory"
 
 
 def test_pruners_see_the_curves_of_equal_budget(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tune.data import SweepData
 from tune.fitting import PackFitter, mean_and_sd
 from tune.packing import Pack
 from tune.pruning import History, PackPruner
+from tune.scores import mean_score
 
 FAST = preset("fast").replace(encoder="noise", embedding_dim=6, epochs=4, batch_questions=32)
 SEEDS = 2
@@ -62,6 +63,20 @@ def test_metrics_are_those_of_the_contract(source: SweepData) -> None:
     [baseline] = PackFitter(source, seeds=2, objective="val_log_loss").fit(pack(FAST, role="baseline"))
     assert {f"test_{name}" for name in names} < set(baseline.metrics)
     assert {f"test_{name}_sd" for name in names} < set(baseline.metrics)
+
+
+def test_records_carry_the_mean_scores_of_their_seeds(source: SweepData) -> None:
+    fitter = PackFitter(source, seeds=SEEDS, objective="val_log_loss")
+    [record] = fitter.fit(pack(FAST))
+    [baseline] = fitter.fit(pack(FAST, role="baseline"))
+    assert set(record.scores) == {"val"}
+    assert set(baseline.scores) == {"val", "test"}, "to be compared with the winner on the test questions"
+    for side, scores in baseline.scores.items():
+        assert len(scores) == len(getattr(source.split, side))
+        for metric in ("accuracy", "log_loss", "brier", "routing_micro"):
+            assert mean_score(scores, metric) == pytest.approx(baseline.metrics[f"{side}_{metric}"], abs=1e-5)
+    [failed] = fitter.fit(pack(FAST.replace(learning_rate=1e30)))
+    assert failed.scores == {}
 
 
 def test_a_diverged_trial_fails_alone(source: SweepData) -> None:

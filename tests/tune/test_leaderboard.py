@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
 from tune.leaderboard import footnotes, leaderboard
 from tune.records import TrialRecord, TrialState
+from tune.scores import DeltaIntervals
 
 CONFIG = FitConfig(encoder="lsa", epochs=10, batch_questions=512)
 
@@ -87,9 +89,52 @@ def test_columns_carry_the_names_used_everywhere() -> None:
     assert {field.name for field in dataclasses.fields(FitConfig)} <= set(frame), "a row can be run again"
 
 
-def test_test_metrics_are_never_shown() -> None:
+def test_test_metrics_are_shown_of_finalists_only() -> None:
     metrics = {"val_log_loss": 0.5, "test_log_loss": 0.4}
-    assert not [name for name in leaderboard([trial(0, metrics=metrics)]) if name.startswith("test_")]
+    records = [trial(0, metrics=metrics), trial(1, metrics=metrics), dataclasses.replace(BASELINE, metrics=metrics)]
+    assert not [name for name in leaderboard(records) if name.startswith("test_")]
+    finalists = {
+        ("trial", 1): {"test_log_loss": 0.4, "test_log_loss_sd": 0.01},
+        ("baseline", 0): {"test_log_loss": 0.45},
+    }
+    frame = leaderboard(records, finalists=finalists).set_index(["role", "trial"])
+    assert frame.loc[("trial", 1), "test_log_loss"] == 0.4
+    assert frame.loc[("trial", 1), "test_log_loss_sd"] == 0.01
+    assert frame.loc[("baseline", 0), "test_log_loss"] == 0.45
+    assert pd.isna(frame.loc[("trial", 0), "test_log_loss"]), "whatever its record holds"
+
+
+def test_different_budgets_are_never_ranked_together() -> None:
+    short = CONFIG.replace(epochs=5)
+    records = [trial(0, 0.52), trial(1, 0.50), trial(2, 0.40, config=short, budget=5), BASELINE]
+    records.append(trial(3, 0.51, config=short, budget=5))
+    frame = leaderboard(records)
+    assert frame["ranked_budget"].tolist() == [10, 10, 10, 5, 5, 5]
+    assert frame["trial"].tolist() == [1, 0, 0, 2, 3, 0]
+    assert frame["rank"].fillna(0).tolist() == [1, 2, 0, 1, 2, 0], "the baseline stands in each group, unranked"
+    assert frame["role"].tolist() == ["trial", "trial", "baseline"] * 2
+    assert leaderboard(records, top=1)["trial"].tolist() == [1, 0, 2, 0], "the best of every budget"
+    assert footnotes(records, "val_log_loss")[1] == (
+        "Budgets differ, so each has its own ranks: fewer epochs are no equal comparison."
+    )
+
+
+def test_the_baseline_alone_is_a_group() -> None:
+    frame = leaderboard([BASELINE, trial(0, None, "RUNNING", budget=0)])
+    assert frame["ranked_budget"].fillna(0).tolist() == [50, 0]
+
+
+def test_all_training_questions_are_told_alike_for_trials_and_the_baseline() -> None:
+    records = [trial(0, config=CONFIG.replace(training_questions=2400)), BASELINE]
+    assert leaderboard(records, num_train=2400)["training_questions"].isna().all()
+    assert leaderboard(records, num_train=3000)["training_questions"].fillna(0).tolist() == [2400, 0]
+
+
+def test_differences_carry_their_intervals() -> None:
+    intervals = DeltaIntervals({("trial", 0): (-0.03, -0.01)}, questions=300)
+    frame = leaderboard([trial(0, 0.51), trial(1, 0.52), BASELINE], intervals=intervals)
+    assert frame["delta_low"].fillna(0).tolist() == [-0.03, 0, 0]
+    assert frame["delta_high"].fillna(0).tolist() == [-0.01, 0, 0]
 
 
 def test_top_keeps_the_best_and_the_baseline_wherever_it_stands() -> None:
@@ -102,6 +147,7 @@ def test_top_keeps_the_best_and_the_baseline_wherever_it_stands() -> None:
 def test_sorting_by_another_column_keeps_ranks_and_leaves_the_unranked_below() -> None:
     records = [trial(0, 0.51, seconds=9.0), trial(1, 0.52, seconds=1.0), trial(2, 0.1, "PRUNED", seconds=0.1)]
     frame = leaderboard(records, sort="seconds")
+    assert leaderboard(records, sort="seconds", top=1)["trial"].tolist() == [0], "the best are those of the objective"
     assert frame["trial"].tolist() == [1, 0, 2]
     assert frame["rank"].fillna(0).tolist() == [2, 1, 0]
     assert leaderboard(records, sort="val_accuracy")["trial"].tolist() == [0, 1, 2], "metrics: best first"
@@ -179,6 +225,21 @@ def test_footnotes_name_objective_seeds_baseline_and_what_went_wrong() -> None:
         "Trials: 1 complete, 1 pruned (fewer epochs, not ranked), 1 running, "
         "3 failed (2 × loss is NaN from epoch 2 on; 1 × out of memory).",
     ]
+
+
+def test_footnotes_explain_intervals_and_the_choice_of_the_best() -> None:
+    records = [trial(0), trial(1), trial(2, 0.6, "PRUNED"), BASELINE]
+    notes = footnotes(records, "val_log_loss", DeltaIntervals({("trial", 0): (0.0, 1.0)}, 1234, "some are missing"))
+    assert notes[2] == (
+        "[ ]: paired 95 % percentile interval of Δ over 1,234 validation questions, seeds averaged. "
+        "Not corrected for the 2 trials compared: the best of many looks better than it is."
+    )
+    assert notes[3] == "Incomplete intervals: some are missing."
+    none = footnotes(records, "val_ece", DeltaIntervals({}, missing="val_ece is not a mean over questions"))
+    assert "No intervals: val_ece is not a mean over questions." not in none, "there is no baseline by this metric"
+    with_ece = [dataclasses.replace(record, metrics={"val_ece": 0.1}) for record in records]
+    none = footnotes(with_ece, "val_ece", DeltaIntervals({}, missing="val_ece is not a mean over questions"))
+    assert "No intervals: val_ece is not a mean over questions." in none
 
 
 def test_footnotes_say_when_there_is_no_baseline_and_why() -> None:

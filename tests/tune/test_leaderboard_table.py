@@ -12,6 +12,7 @@ from embedllm.config import FitConfig
 from tune.leaderboard import footnotes, leaderboard
 from tune.leaderboard_table import render
 from tune.records import TrialRecord
+from tune.scores import DeltaIntervals
 
 FAST = FitConfig(encoder="lsa", epochs=10, batch_questions=512, learning_rate=0.01)
 METRICS = {"val_log_loss": 0.524, "val_log_loss_sd": 0.0012, "val_accuracy": 0.71}
@@ -81,7 +82,7 @@ def test_a_narrow_table_leaves_columns_out_and_says_which() -> None:
     assert max(map(len, text.splitlines())) <= 70
     assert "0.5240 ± 0.0012" in text, "the objective stays"
     words = " ".join(text.split())
-    assert "Not shown for lack of width: seconds, val_accuracy, learning_rate" in words
+    assert "Not shown for lack of width: val_accuracy, learning_rate, seconds, budget" in words
     assert "--format csv has every column." in words
 
 
@@ -89,10 +90,8 @@ def test_what_all_trials_share_is_a_line_instead_of_a_column() -> None:
     records = [dataclasses.replace(RECORDS[0], trial=number) for number in (1, 2)]
     text = render(leaderboard(records), "val_log_loss", console=wide())
     assert "encoder" not in text.splitlines()[0]
-    assert (
-        "All rows: encoder models/all-MiniLM-L6-v2, dim 64, α 0.08, training questions all, lr 0.01, decay 1e-05."
-        in text
-    )
+    shared = "encoder models/all-MiniLM-L6-v2, dim 64, α 0.08, training questions all, lr 0.01, decay 1e-05"
+    assert f"All trials shown: {shared}." in text
 
 
 def test_the_best_value_is_bold_and_a_pruned_trial_is_not_the_best() -> None:
@@ -128,8 +127,30 @@ def test_markdown_is_a_table_with_footnotes() -> None:
     lines = text.splitlines()
     assert lines[0].startswith("| rank | trial | encoder |")
     assert lines[1].startswith("| ---: | ---: | --- |")
-    assert len(lines) == 2 + 4 + 1 + 2
-    assert lines[-2:] == ["One.  ", "Two."]
+    assert len(lines) == 2 + 4 + 1 + 3
+    assert lines[-3:] == ["One.  ", "Two.  ", "All trials shown: decay 1e-05."]
+
+
+def test_an_interval_stands_beside_its_difference_and_colours_it_where_it_excludes_zero() -> None:
+    intervals = DeltaIntervals({("trial", 17): (-0.015, -0.005)}, 300)
+    sure = render(leaderboard(RECORDS, intervals=intervals), "val_log_loss", console=wide(colour=True))
+    assert "\x1b[32m-0.0100 [-0.0150, -0.0050]" in sure
+    intervals = DeltaIntervals({("trial", 17): (-0.025, 0.005)}, 300)
+    unsure = render(leaderboard(RECORDS, intervals=intervals), "val_log_loss", console=wide(colour=True))
+    assert "-0.0100 [-0.0250, +0.0050]" in unsure
+    assert "\x1b[32m-0.0100" not in unsure
+    text = render(leaderboard(RECORDS, intervals=intervals), "val_log_loss", console=wide())
+    assert "Δ [95 %]" in text.splitlines()[0]
+
+
+def test_budgets_stand_apart_under_headings_of_their_own() -> None:
+    short = dataclasses.replace(RECORDS[0], trial=5, config=FAST.replace(epochs=4), budget=4)
+    records = [*RECORDS, short]
+    text = render(leaderboard(records), "val_log_loss", console=wide())
+    headings = [line for line in text.splitlines() if line.startswith(("10 epochs", "4 epochs", "Not ranked"))]
+    assert headings == ["10 epochs: 1 trial", "4 epochs: 1 trial", "Not ranked"]
+    assert text.count("paper") == 2
+    assert "**4 epochs: 1 trial**" in render(leaderboard(records), "val_log_loss", format="markdown")
 
 
 def test_an_empty_leaderboard_is_a_header() -> None:

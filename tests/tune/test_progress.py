@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from embedllm.config import FitConfig
+from tune.objectives import read_objectives
 from tune.progress import ProgressLine
 from tune.records import TrialRecord, TrialState
 
@@ -157,3 +158,22 @@ def test_a_very_narrow_terminal_cuts_the_line_instead_of_wrapping_it() -> None:
         progress._live.refresh()
         assert "…" in text_of(console)
         assert "\n" not in text_of(console)
+
+
+def test_with_several_objectives_the_front_is_counted() -> None:
+    objectives, _ = read_objectives(["val_log_loss", "embedding_dim"])
+
+    def sized(number: int, loss: float, dim: int) -> TrialRecord:
+        metrics = {"val_log_loss": loss}
+        return TrialRecord(number, "COMPLETE", CONFIG.replace(embedding_dim=dim, epochs=10), metrics=metrics, budget=10)
+
+    earlier = [sized(0, 0.6, 8), sized(1, 0.5, 64)]
+    progress = ProgressLine(
+        9, "val_log_loss", console=plain_console(), done=2, best=earlier[1], objectives=objectives, earlier=earlier
+    )
+    assert progress.line().plain.startswith("2/9 trials · 2 on the front · best val_log_loss 0.5000 (trial 1")
+    progress.trial_finished(sized(2, 0.55, 32))
+    assert "3 on the front" in progress.line().plain
+    progress.trial_finished(sized(3, 0.45, 4))  # beats them all
+    progress.trial_finished(trial(4, None, "FAIL"))
+    assert "1 failed · 1 on the front · best val_log_loss 0.4500" in progress.line().plain

@@ -29,6 +29,7 @@ from embedllm.errors import ConfigError
 from tune.outbox import Delivery, Outbox
 from tune.provenance import Provenance
 from tune.records import TrialRecord
+from tune.serving import Candidate, Registered
 from tune.tracking import MlflowTracker
 from tune.tracking_uri import how_to_view, resolve_tracking_uri
 
@@ -55,6 +56,7 @@ COMPLETE = TrialRecord(
 )
 PRUNED = dataclasses.replace(COMPLETE, trial=8, state="PRUNED", budget=1, reason="above the median at epoch 1")
 FAILED = TrialRecord(trial=9, state="FAIL", config=CONFIG, reason="loss is NaN from epoch 2 on")
+CANDIDATE = Candidate("embedllm-helm", Path("first/winner"), 7, "val_log_loss", "the winner")
 BASELINE = dataclasses.replace(COMPLETE, trial=0, role="baseline")
 
 
@@ -298,6 +300,49 @@ def test_a_full_disk_is_a_warning_too(
     assert tracker.finish()
     assert "No space left on device" in caplog.text
     assert len(runs_of(tracker)[1]) == 1
+
+
+def test_the_winner_is_registered_once_everything_else_is_written(
+    sweep_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    statuses = []
+
+    def register(self: tracking_runs.SweepRuns, candidate: Candidate) -> Registered:
+        statuses.append(self._client.get_run(self.run_id).info.status)
+        return Registered(candidate.name, 3, 2, "val_log_loss 0.5 against 0.6")
+
+    monkeypatch.setattr(tracking_runs.SweepRuns, "register", register)
+    tracker = track(sweep_dir, COMPLETE)
+    assert tracker.registered is None
+    assert tracker.finish(candidate=CANDIDATE)
+    assert statuses == ["FINISHED"]
+    assert tracker.registered is not None
+    assert tracker.registered.uri == "models:/embedllm-helm/3", "the alias is on an older version"
+
+
+def test_a_registry_that_refuses_costs_a_warning_and_nothing_else(
+    sweep_dir: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def register(self: tracking_runs.SweepRuns, candidate: Candidate) -> Registered:
+        raise PermissionError("may not create registered models\nat all")
+
+    monkeypatch.setattr(tracking_runs.SweepRuns, "register", register)
+    tracker = track(sweep_dir, COMPLETE)
+    assert tracker.finish(candidate=CANDIDATE), "all trials and the summary have arrived"
+    assert tracker.registered is None
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "the winner is not registered in MLflow as embedllm-helm (may not create registered models); "
+        f"`python -m tune resume {sweep_dir}` tries again"
+    ]
+    assert runs_of(tracker)[0].info.status == "FINISHED"
+
+
+def test_a_child_says_where_it_was_trained(sweep_dir: Path) -> None:
+    tracker = track(sweep_dir, dataclasses.replace(COMPLETE, worker="gpu-box/1f3a9c02 GPU 0"), PRUNED)
+    assert tracker.finish()
+    _, children = runs_of(tracker)
+    where = {run.data.tags["trial"]: run.data.tags.get("worker") for run in children.values()}
+    assert where == {"7": "gpu-box/1f3a9c02 GPU 0", "8": None}
 
 
 def test_sweeps_side_by_side_share_one_database(sweep_dir: Path) -> None:

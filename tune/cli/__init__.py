@@ -15,6 +15,7 @@ COMMANDS = {
     "resume": Command("tune.cli.resume", "Finish a sweep that was ended early, or extend it to more trials."),
     "rerun": Command("tune.cli.rerun", "Train one trial of a sweep once more and compare the results."),
     "leaderboard": Command("tune.cli.leaderboard", "Print the leaderboard of a sweep, running or finished."),
+    "report": Command("tune.cli.report", "Write a sweep, running or finished, as one page to be sent to a colleague."),
 }
 
 DESCRIPTION = """\

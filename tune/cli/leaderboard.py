@@ -6,11 +6,11 @@ from typing import Literal
 from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser
-from embedllm.cli.tables import add_format
 
 EXAMPLE = """
 python -m tune leaderboard sweep
 python -m tune leaderboard sweep --top 5 --sort val_accuracy --format markdown
+python -m tune leaderboard sweep --format html > leaderboard.html
 """
 
 
@@ -27,27 +27,39 @@ def add_arguments(parser: Parser) -> None:
         metavar="{COMPLETE,PRUNED,FAIL,RUNNING}",
         help="only trials in this state",
     )
-    add_format(parser)
+    parser.general.add_argument(
+        "--format",
+        type=Literal["table", "csv", "json", "markdown", "html"],
+        default="table",
+        metavar="{table,csv,json,markdown,html}",
+        help="how it is printed; html is a page complete in itself, csv and json hold every column",
+    )
 
 
 def run(args: Namespace) -> None:
     """Read the study, which a running sweep may be writing to, and print."""
-    from tune.folder import SweepFolder
-    from tune.leaderboard import footnotes, leaderboard
-    from tune.leaderboard_table import render
-    from tune.study import is_lost, read_records
+    from tune.finalists_table import render_finalists
+    from tune.standings import Standings
+    from tune.standings_table import standings_text
     from tune.tracking import IDENTITY_FILE
     from tune.tracking_uri import how_to_view
 
-    folder = SweepFolder.open(args.sweep)
-    records = [record for record in read_records(folder.path) if not is_lost(record)]
-    objective = folder.config.objective
-    frame = leaderboard(
-        records, objective, top=args.top, sort=args.sort, states=None if args.state is None else [args.state]
-    )
-    tracked = folder.path / IDENTITY_FILE
-    tracking = how_to_view(json.loads(tracked.read_text())["tracking_uri"]) if tracked.is_file() else None
-    print(render(frame, objective, format=args.format, footnotes=footnotes(records, objective)))
-    if tracking is not None and args.format in ("table", "markdown"):
+    standings = Standings.read(args.sweep)
+    states = None if args.state is None else [args.state]
+    if args.format == "html":
+        from tune.report import leaderboard_page
+        from tune.report_blocks import add_finalists, add_leaderboard
+
+        page = add_leaderboard(leaderboard_page(standings), standings, top=args.top, sort=args.sort, states=states)
+        print(add_finalists(page.section("On the test questions", "test"), standings).html())
+        return
+    print(standings_text(standings, format=args.format, top=args.top, sort=args.sort, states=states))
+    if args.format not in ("table", "markdown"):
+        return
+    if standings.finalists:
+        table = render_finalists(standings.finalists, standings.objective, markdown=args.format == "markdown")
+        print(f"\nOn the test questions, looked at for finalists only:\n\n{table}")
+    tracked = standings.path / IDENTITY_FILE
+    if tracked.is_file():
         # A line of its own, not a footnote: a command broken in two cannot be pasted.
-        print(f"\nMLflow: {tracking}")
+        print(f"\nMLflow: {how_to_view(json.loads(tracked.read_text())['tracking_uri'])}")

@@ -4,30 +4,61 @@ import argparse
 import dataclasses
 import json
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jsonargparse import Namespace
 
 from embedllm.cli.parser import Notation, Parser
+from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
+from tune.objectives import COSTS, OBJECTIVES, TRAINING_METRICS, read_objectives
 
 EXAMPLE = """
 python -m tune run
 python -m tune run data --trials 64 --out sweep
+python -m tune run data --trials 64 --out sweep --dry-run
+python -m tune run data --objectives val_log_loss,training_questions --config configs/sweep.yaml
 python -m tune run data --space.encoder lsa,all-MiniLM-L6-v2 --space.noise 0..0.1
 python -m tune run data --config configs/sweep.yaml --sampler random --seeds 5
 """
 
 GROUPS = {
-    "sweep": ("out", "trials", "seeds", "preset", "objective", "sampler", "pruner", "seed", "deterministic"),
+    "sweep": (
+        "out",
+        "trials",
+        "seeds",
+        "preset",
+        "objective",
+        "sampler",
+        "pruner",
+        "seed",
+        "deterministic",
+        "finalists",
+    ),
     "split": ("split", "split_seed"),
-    "machine": ("pack", "slots", "cpus_per_pack", "gpus_per_pack", "address", "tracking_uri", "time_budget"),
+    "machine": (
+        "pack",
+        "slots",
+        "cpus_per_pack",
+        "gpus_per_pack",
+        "address",
+        "tracking_uri",
+        "register",
+        "time_budget",
+    ),
 }
 """Fields of `SweepConfig` under the headings of `--help`."""
 
 SPACE_HELP = """\
 An AXIS is a list of choices, as lsa,all-MiniLM-L6-v2 or 0,0.05 (a single one fixes it), a range LOW..HIGH, or a range
 sampled on the logarithm, LOW..HIGH:log."""
+
+
+OBJECTIVES_HELP = f"""\
+Several at once, as val_log_loss:min,training_questions:min, for the Pareto front between them; :min and :max may be
+left out. The first, a validation metric, decides the winner. Metrics: {", ".join((*OBJECTIVES, *TRAINING_METRICS))},
+each also with _sd. Costs: {", ".join(COSTS)}."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -44,21 +75,37 @@ def add_arguments(parser: Parser) -> None:
     defaults = SweepConfig()
     axis = Notation("AXIS", axis_to_yaml, show_axis)
     parser.add_fields("sweep", defaults, only=GROUPS["sweep"])
+    several = Notation("NAME:DIRECTION,…", objectives_to_yaml, show_objectives)
+    parser.add_fields("objectives", defaults, only=("objectives",), description=OBJECTIVES_HELP, notation=several)
     parser.add_fields("search space", defaults.space, description=SPACE_HELP, prefix="space.", notation=axis)
     parser.add_fields("split", defaults, only=GROUPS["split"])
     parser.add_fields("machine", defaults, only=GROUPS["machine"])
+    add_dry_run(parser)
+
+
+def add_dry_run(parser: Parser) -> None:
+    """Add `--dry-run`."""
+    parser.general.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the plan with memory and minutes, measured, and what would be refused; start nothing",
+    )
 
 
 def run(args: Namespace) -> int:
     """Run the sweep with progress, MLflow and a leaderboard at the end."""
     config = configuration(args)
+    if args.dry_run:
+        from tune.cli.dry_run import plan_new
+
+        return plan_new(config)
 
     from tune.cli.session import conduct
     from tune.folder import sweep_path
+    from tune.preflight import check_storage, refuse
     from tune.runner import Sweep
-    from tune.tracking_uri import resolve_tracking_uri
 
-    resolve_tracking_uri(config.tracking_uri, sweep_path(config))  # complain before the sweep's folder is made
+    refuse(check_storage(config, sweep_path(config)))  # complain before the sweep's folder is made
     return conduct(Sweep.create(config))
 
 
@@ -70,6 +117,9 @@ def configuration(args: Namespace) -> SweepConfig:
     """
     given = {field.name: args[field.name] for field in dataclasses.fields(SweepConfig) if field.name in args}
     space = given.pop("space", Namespace())
+    if given.get("objectives") is not None:
+        given["objectives"] = [one.as_dict() if isinstance(one, Namespace) else one for one in given["objectives"]]
+        _check_one_wins(given)
     axes = {field.name: _axis(space[field.name]) for field in dataclasses.fields(SearchSpace) if field.name in space}
     return SweepConfig(**given, space=SearchSpace(**axes))
 
@@ -91,6 +141,26 @@ def show_axis(axis: Range | list[object]) -> str:
     if isinstance(axis, Range):
         return f"{axis.low:g}..{axis.high:g}" + (":log" if axis.log else "")
     return ",".join(map(str, axis))
+
+
+def objectives_to_yaml(text: str) -> str:
+    """Objectives as typed, `val_log_loss:min,epochs:min`, as a YAML list. Text that is YAML already is left alone."""
+    return text if text[:1] == "[" or text in ("", "null") else json.dumps([one.strip() for one in text.split(",")])
+
+
+def show_objectives(objectives: Sequence[object] | None) -> str:
+    """The inverse of :func:`objectives_to_yaml`."""
+    return "null" if objectives is None else ",".join(map(str, objectives))
+
+
+def _check_one_wins(given: Mapping[str, Any]) -> None:
+    """Refuse an `objective` that is not the first of the objectives; `SweepConfig` cannot tell its default from it."""
+    found, problems = read_objectives(given["objectives"])
+    if not problems and given.get("objective", found[0].name) != found[0].name:
+        raise ConfigError(
+            f"objective is {given['objective']} but objectives begin with {found[0].name}; "
+            "leave objective out, or put it first"
+        )
 
 
 def _number(text: str) -> float | int | str:

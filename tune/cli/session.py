@@ -2,21 +2,24 @@
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from embedllm.cli.program import EXIT_INTERRUPTED
-from embedllm.cli.tables import render_comparison
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
+from tune.finalists_table import render_finalists
 from tune.folder import WINNER_TABLE
-from tune.leaderboard import footnotes, leaderboard
-from tune.leaderboard_table import render
+from tune.labels import config_label
 from tune.progress import ProgressLine
 from tune.provenance import Provenance
 from tune.records import SweepListener, TrialRecord
 from tune.runner import Sweep, SweepResult
+from tune.runs import note_run
+from tune.serving import CHAMPION, Candidate, Registered, registered_name, serve_command
+from tune.standings import Standings
+from tune.standings_table import standings_text
 from tune.study import JOURNAL_FILE, best_record, is_lost, read_records
 from tune.tracking import MlflowTracker
 from tune.tracking_uri import how_to_view
@@ -27,6 +30,16 @@ TOP = 10
 
 
 def conduct(sweep: Sweep, *, trials: int | None = None) -> int:
+    """Run or resume a prepared sweep and report on it; aborted, say how to go on. Arguments as of :func:`_conduct`."""
+    try:
+        return _conduct(sweep, trials=trials)
+    except KeyboardInterrupt:
+        out = _shortest(sweep.folder.path)
+        _note(f"\naborted; what is finished is kept, `python -m tune resume {out}` goes on")
+        raise
+
+
+def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     """Run or resume a prepared sweep and report on it.
 
     Args:
@@ -44,30 +57,38 @@ def conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     earlier = _finished(folder.path)
     introduction = _introduction(sweep, config)
     _note(introduction)
+    provenance = Provenance.collect(data_name=_data_name(config), data_digest=sweep.data.digest)
+    note_run(folder.path, provenance)
     tracker = MlflowTracker.start(
         folder.path.name,
         sweep_dir=folder.path,
         objective=config.objective,
-        provenance=Provenance.collect(data_name=_data_name(config), data_digest=sweep.data.digest),
+        provenance=provenance,
         tracking_uri=config.tracking_uri,
         params=_parameters(config),
         description=f"```\n{introduction}\n```",
     )
     done = sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in earlier)
-    progress = ProgressLine(config.trials, config.objective, done=done, best=best_record(earlier, config))
+    several = config.goals if config.objectives else ()
+    best = best_record(earlier, config)
+    progress = ProgressLine(config.trials, config.objective, done=done, best=best, objectives=several, earlier=earlier)
     try:
         with progress:
             result = sweep.run((_News(progress, earlier), tracker), trials=trials, on_plan=_note)
     except BaseException as error:
         tracker.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
-    print(_report(result, tracker.tracking_uri))
+    standings = Standings.read(result.folder)
+    print(_report(result, standings, tracker.tracking_uri))
     interrupted = result.stopped == "interrupted"
     tracker.finish(
         "KILLED" if interrupted else "FINISHED",
         metrics={} if result.winner is None else result.winner.metrics,
-        artifacts=_artifacts(result),
+        artifacts=_artifacts(result, standings),
+        candidate=_candidate(result),
     )
+    if tracker.registered is not None:
+        print(f"\n{_served(tracker.registered, tracker.tracking_uri)}")
     return EXIT_INTERRUPTED if interrupted else 0
 
 
@@ -93,47 +114,78 @@ def _introduction(sweep: Sweep, config: SweepConfig) -> str:
     return "\n".join(
         [
             f"data    {_data_name(config)}: {data.num_models} models, {data.num_questions:,} questions ({sides})",
-            f"search  {config.objective} with {config.sampler}, pruner {config.pruner}, over",
+            f"search  {', '.join(map(str, config.goals))} with {config.sampler}, pruner {config.pruner}, over",
             *axes,
             f"folder  {config.out}",
         ]
     )
 
 
-def _report(result: SweepResult, tracking_uri: str) -> str:
+def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str:
     """Leaderboard, the winner on the test questions, and what to do next."""
-    objective = result.config.objective
-    records = [record for record in result.records if not is_lost(record)]
-    table = render(
-        leaderboard(records, objective, top=TOP),
-        objective,
-        footnotes=footnotes(records, objective),
-    )
-    blocks = [table]
+    blocks = [standings_text(standings, top=TOP)]
     out = _shortest(result.folder)
     if result.winner is None:
         blocks.append(f"Ended early: {result.stopped}. `python -m tune resume {out}` goes on.")
     else:
-        comparison = render_comparison([_short_title(row) for row in result.winner.rows])
-        blocks.append(f"On the test questions, looked at for the winner only:\n\n{comparison}")
+        comparison = render_finalists(result.winner.rows, result.config.objective)
+        blocks.append(f"On the test questions, looked at for finalists only:\n\n{comparison}")
         blocks.append(f'`embedllm route {_shortest(result.winner.artifact)} "QUESTION"` uses the winner.')
     # A line of its own, not a footnote: a command broken in two cannot be pasted.
     blocks.append(f"MLflow: {how_to_view(tracking_uri)}")
     return "\n\n".join(["", *blocks])
 
 
-def _short_title(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with `trial 7` as title and its configuration moved to the notes, for width."""
-    title, _, configuration = row["title"].partition(": ")
-    return {**row, "title": title, "note": ", ".join(text for text in (configuration, row["note"]) if text)}
-
-
-def _artifacts(result: SweepResult) -> list[Path]:
-    """Files to keep with the MLflow run: the whole leaderboard, and the winner."""
-    records = [record for record in result.records if not is_lost(record)]
+def _artifacts(result: SweepResult, standings: Standings) -> list[Path]:
+    """Files to keep with the MLflow run: the whole leaderboard, the report, the figures, and the winner."""
     file = result.folder / LEADERBOARD_FILE
-    file.write_text(render(leaderboard(records, result.config.objective), result.config.objective, format="csv") + "\n")
-    return [file] if result.winner is None else [file, result.folder / WINNER_TABLE, result.winner.artifact]
+    file.write_text(standings_text(standings, format="csv") + "\n")
+    kept = [file, *_report_page(standings)]
+    if result.winner is None:
+        return kept
+    others = [judged.artifact for judged in result.winner.finalists[1:]]
+    return [*kept, result.folder / WINNER_TABLE, result.winner.artifact, *others]
+
+
+def _report_page(standings: Standings) -> list[Path]:
+    """The report and the folder of figures; empty where they cannot be made: no reason to lose a finished sweep."""
+    from tune.figures import FIGURES_FOLDER
+    from tune.report import write_report
+
+    try:
+        page = write_report(standings)
+    except Exception as error:
+        retry = f"`python -m tune report {_shortest(standings.path)}` tries again"
+        _note(f"warning: no report: {type(error).__name__}: {error}; {retry}")
+        return []
+    print(f"Report: {_shortest(page)}")
+    return [page, standings.path / FIGURES_FOLDER]
+
+
+def _candidate(result: SweepResult) -> Candidate | None:
+    """The winner as it is registered, if there is one and it is wanted."""
+    config, winner = result.config, result.winner
+    name = registered_name(config.register, _data_name(config))
+    if winner is None or name is None:
+        return None
+    scores = ", ".join(
+        f"{metric.removeprefix('test_')} {value:.4f}"
+        for metric, value in winner.metrics.items()
+        if metric.startswith("test_") and not metric.endswith("_sd")
+    )
+    description = (
+        f"Trial {winner.trial} of the sweep `{result.folder.name}`: {config_label(winner.config)}, "
+        f"the mean of {result.best.seeds} seeds. On the test questions: {scores}."
+    )
+    return Candidate(name, winner.artifact, winner.trial, config.objective, description)
+
+
+def _served(registered: Registered, tracking_uri: str) -> str:
+    """Where the winner is in the registry, and the command that serves it, on a line of its own."""
+    state = f"version {registered.version}"
+    if registered.reason is not None:
+        state += f"; version {registered.champion} stays {CHAMPION}: {registered.reason}"
+    return f"Registered: {registered.uri} ({state})\n{serve_command(tracking_uri, registered.uri)}"
 
 
 def _shortest(path: Path) -> str:
@@ -148,6 +200,7 @@ def _data_name(config: SweepConfig) -> str:
 def _parameters(config: SweepConfig) -> dict[str, Any]:
     """The sweep's settings as flat MLflow parameters; axes as they are typed."""
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("space", "data")}
+    settings["objectives"] = ",".join(map(str, config.goals))
     return settings | {f"space.{name}": show_axis(axis) for name, axis in config.space.axes().items()}
 
 

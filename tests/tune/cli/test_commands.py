@@ -88,7 +88,7 @@ def test_resume_extends_and_reports(run: Run, home: Path) -> None:
     assert "embedding_dim 2,4" in err
     assert "4/4 trials" in err
     assert "Trials: 4 complete, 0 failed." in out
-    assert "On the test questions, looked at for the winner only:" in out
+    assert "On the test questions, looked at for finalists only:" in out
     assert "official recipe" in out
     assert '`embedllm route sweep/winner "QUESTION"` uses the winner.' in out
     assert f"mlflow ui --backend-store-uri sqlite:///{home}/mlflow.db" in out
@@ -106,7 +106,7 @@ def test_mlflow_has_parent_trials_baseline_and_files(home: Path) -> None:
     assert parent.info.status == "FINISHED"
     assert parent.data.params["space.embedding_dim"] == "2,4"
     assert "test_log_loss" in parent.data.metrics
-    assert {"leaderboard.csv", "winner.json", "winner"} <= {
+    assert {"leaderboard.csv", "report.html", "figures", "winner.json", "winner"} <= {
         file.path for file in client.list_artifacts(parent.info.run_id)
     }
 
@@ -123,6 +123,18 @@ def test_leaderboard_in_every_format(run: Run) -> None:
     top = list(csv.DictReader(io.StringIO(run("leaderboard", "sweep", "--top", "1", "--format", "csv")[0])))
     assert sorted(row["role"] for row in top) == ["baseline", "trial"]
     assert run("leaderboard", "sweep", "--format", "markdown")[0].startswith("| rank |")
+    assert all(row["delta_low"] <= row["delta"] <= row["delta_high"] for row in ranked)
+    assert sum(row["test_log_loss"] is not None for row in rows) == 2, "the winner and the baseline"
+    page = run("leaderboard", "sweep", "--format", "html")[0]
+    assert page.startswith("<!DOCTYPE html>")
+    assert "Leaderboard of the sweep sweep" in page
+
+
+def test_report_is_written_where_asked(run: Run, home: Path) -> None:
+    assert (home / "sweep" / "report.html").is_file(), "the sweep's end writes it"
+    out, _ = run("report", "sweep", "--out", "page.html")
+    assert out == "page.html\n"
+    assert "--space.embedding-dim 2,4" in (home / "page.html").read_text(), "how to do it again"
 
 
 def test_rerun_gives_the_same_result(run: Run) -> None:

@@ -75,7 +75,8 @@ def test_a_flag_needs_no_value() -> None:
 
 def test_every_field_has_an_option_under_one_heading() -> None:
     listed = [name for names in run.GROUPS.values() for name in names]
-    assert sorted([*listed, "data", "space"]) == sorted(field.name for field in dataclasses.fields(SweepConfig))
+    own = ["objectives", "data", "space"]
+    assert sorted([*listed, *own]) == sorted(field.name for field in dataclasses.fields(SweepConfig))
 
 
 @pytest.mark.parametrize(
@@ -115,3 +116,33 @@ def test_unknown_keys_of_a_file_nested_ones_too(tmp_path: Path) -> None:
         parse("--config", str(file))
     assert "unknown key 'trails'; the nearest allowed is 'trials'" in str(error.value)
     assert "unknown key 'space.nois'; the nearest allowed is 'space.noise'" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--objectives", "val_accuracy:max,training_questions:min"),
+        ("--objectives=val_accuracy, training_questions",),
+        ("--objectives", "[val_accuracy, {name: training_questions, direction: min}]"),
+        ("--objective", "val_accuracy", "--objectives", "val_accuracy,training_questions"),
+    ],
+)
+def test_objectives_as_typed(words: tuple[str, ...]) -> None:
+    config = parse(*words)
+    assert config == SweepConfig(objectives=["val_accuracy", "training_questions"])
+    assert run.show_objectives(config.objectives) == "val_accuracy:max,training_questions:min"
+
+
+def test_objectives_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text("objectives:\n- val_brier\n- {name: embedding_dim, direction: min}\nfinalists: 3\n")
+    config = parse("--config", str(file))
+    assert config == SweepConfig(objectives=["val_brier", "embedding_dim"], finalists=3)
+    assert parse("--config", str(file), "--objectives", "null").objectives is None
+
+
+def test_an_objective_that_is_not_the_first_of_the_objectives_is_refused() -> None:
+    with pytest.raises(ConfigError, match="objective is val_log_loss but objectives begin with val_accuracy"):
+        parse("--objective", "val_log_loss", "--objectives", "val_accuracy,training_questions")
+    with pytest.raises(ConfigError, match="the nearest allowed is 'val_log_loss'"):
+        parse("--objectives", "val_logloss:min,training_questions:min")

@@ -1,0 +1,51 @@
+"""`--dry-run` of `run` and `resume`: the plan and the verdict, with nothing started or written."""
+
+from pathlib import Path
+
+from embedllm.cli.program import EXIT_ERROR
+from embedllm.errors import ConfigError
+from tune.cli.run import show_axis
+from tune.config import SweepConfig
+from tune.folder import SweepFolder, sweep_path
+from tune.plan import DryRun
+from tune.plan_text import render_plan
+from tune.preflight import Finding
+from tune.study import JOURNAL_FILE, is_locked, read_records
+
+
+def plan_new(config: SweepConfig) -> int:
+    """Print what a new sweep would do; the exit code says whether it could."""
+    findings = []
+    try:
+        path = sweep_path(config)
+    except ConfigError as error:
+        path = Path(config.out or ".").expanduser().resolve()
+        findings.append(Finding("problem", str(error)))
+    return _show(DryRun(config, path, findings=findings).look(), config)
+
+
+def plan_resumed(sweep: str, trials: int | None) -> int:
+    """Print what resuming a sweep would do; the exit code says whether it could."""
+    folder = SweepFolder.open(sweep)
+    config = folder.config if trials is None else folder.config.replace(trials=trials)
+    done, baseline = 0, True
+    if (folder.path / JOURNAL_FILE).exists():  # else it was prepared, but no trial was ever asked for
+        records = read_records(folder.path)
+        done = sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in records)
+        baseline = not any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
+    if done >= config.trials and not baseline:
+        print(
+            f"{folder.path}\nhas reached its target: {done} of {config.trials} trials are finished; nothing is to run"
+        )
+        return 0
+    findings = []
+    if is_locked(folder.path):
+        findings.append(Finding("problem", f"{folder.path} is being run by another process; wait for it or stop it"))
+    plan = DryRun(config.replace(trials=max(1, config.trials - done)), folder.path, baseline, findings=findings)
+    return _show(plan.look(digest=folder.digest), config, done)
+
+
+def _show(plan: DryRun, config: SweepConfig, done: int = 0) -> int:
+    axes = [f"{name} {show_axis(axis)}" for name, axis in config.space.axes().items()]
+    print(render_plan(plan, axes, done=done))
+    return EXIT_ERROR if plan.problems else 0

@@ -1,0 +1,28 @@
+"""`python -m tune report`: a sweep as one page to be sent to a colleague."""
+
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from embedllm.cli.parser import Parser
+
+EXAMPLE = """
+python -m tune report sweep
+python -m tune report sweep --out results.html
+"""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("sweep", metavar="SWEEP", help="folder of the sweep, finished or not")
+    parser.add_argument(
+        "--out", type=Path | None, metavar="FILE", help="the page to write (default: report.html in the sweep's folder)"
+    )
+
+
+def run(args: Namespace) -> None:
+    """Write the page and say where it is."""
+    from tune.report import write_report
+    from tune.standings import Standings
+
+    print(write_report(Standings.read(args.sweep), args.out))
