@@ -1,0 +1,34 @@
+"""`python -m ablations figures`: figures and report again, without computing anything."""
+
+from pathlib import Path
+
+from jsonargparse import Namespace
+
+from embedllm.cli.parser import Parser
+
+EXAMPLE = """
+python -m ablations figures results
+"""
+
+
+def add_arguments(parser: Parser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("results", metavar="RESULTS", help="folder given as --out to the ablations")
+
+
+def run(args: Namespace) -> None:
+    """Draw what there are tables for; a design that never came to its end is told of and left out."""
+    from ablations.cli.session import shortest
+    from ablations.folder import design_folders
+    from ablations.registry import find_design
+    from ablations.report import write_report
+    from ablations.runner import redraw
+
+    out = Path(args.results).expanduser().resolve()
+    for folder in design_folders(out):
+        if not folder.has_tables:
+            print(f"{folder.path.name}: has no tables yet; run it to its end first")
+            continue
+        figures, _ = redraw(folder, find_design(folder.provenance["design"])())
+        print(f"{folder.path.name}: {len(figures)} figures in {shortest(folder.figures)}")
+    print(f"report: {shortest(write_report(out))}")

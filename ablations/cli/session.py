@@ -1,0 +1,196 @@
+"""One run of a design as the user sees it: what is computed, progress, findings, figures, where MLflow is."""
+
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from ablations.batches import expected_seconds
+from ablations.config import AblationConfig
+from ablations.design import Design
+from ablations.estimate import estimate
+from ablations.progress import CellProgress
+from ablations.runner import Ablation, DesignFailed, DesignResult, results_path
+from ablations.tracking import CellTracker
+from embedllm.cli.program import EXIT_INTERRUPTED
+from embedllm.cli.tables import render
+from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.errors import DataError
+from tune.cluster import ray_cluster
+from tune.memory import show_bytes
+from tune.provenance import command_line
+from tune.tracking_uri import how_to_view, resolve_tracking_uri
+
+EXIT_FAILED = 1
+"""Some cells have no result, or a design was refused."""
+
+WIDTH = 110
+
+
+def conduct(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> int:
+    """Run or finish one design and report on it.
+
+    Returns:
+        The exit code: 0, 1 if cells failed, or 130 if it was interrupted and can be resumed.
+
+    Raises:
+        DataError: if the data cannot answer the design's question.
+        DesignFailed: if no cell succeeded.
+    """
+    ablation = Ablation.prepare(design, _with_out(config), data)
+    introduction = describe(ablation)
+    _note(introduction)
+    ablation.check_folder()
+    tracker = CellTracker.start(ablation, introduction=introduction, command=command_line())
+    waiting = {cell.key: expected_seconds(ablation.plan, cell, data) for cell in ablation.waiting()}
+    progress = CellProgress(len(ablation.plan.cells), waiting)
+    try:
+        with progress:
+            result = ablation.run((progress, tracker), on_plan=_note)
+    except BaseException as error:
+        tracker.finish(None, killed=isinstance(error, KeyboardInterrupt))
+        raise
+    print(report(ablation, result))
+    tracker.finish(result)
+    print(f"\nMLflow: {how_to_view(tracker.tracking_uri)}")
+    if result.stopped == "interrupted":
+        return EXIT_INTERRUPTED
+    return EXIT_FAILED if result.failed or result.stopped else 0
+
+
+def conduct_all(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:
+    """Run every design, and write a report of them all.
+
+    Returns:
+        The exit code: the largest of the designs', 1 for one that the data cannot answer or where every cell failed.
+    """
+    config = _with_out(config)
+    code = 0
+    with ray_cluster(config.address):  # started once for all of them
+        for number, design in enumerate(designs, start=1):
+            _note(f"\n{number}/{len(designs)} {design.name}")
+            try:
+                own = conduct(design, config, data)
+            except (DataError, DesignFailed) as error:
+                _note(f"{design.name} is left out: {error}")
+                own = EXIT_FAILED
+            code = max(code, own)
+            if own == EXIT_INTERRUPTED:
+                return own
+    from ablations.report import write_report
+
+    print(f"\nreport: {shortest(write_report(results_path(config)))}")
+    return code
+
+
+def show_plan(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:
+    """Print what a run would do; nothing is started or written.
+
+    Returns:
+        The exit code: 0, or 1 if a design is refused.
+    """
+    config = _with_out(config)
+    code = 0
+    for design in designs:
+        try:
+            ablation = Ablation.prepare(design, config, data)
+            ablation.check_folder()
+        except DataError as error:
+            print(f"{design.name} would be refused: {error}\n")
+            code = EXIT_FAILED
+            continue
+        print(describe(ablation))
+        print(f"\n{_cells_table(ablation)}\n")
+        cost = estimate(ablation)
+        print(
+            f"estimate  {cost.batches} batches on {cost.slots.count} slots, about {_minutes(cost.seconds)} "
+            f"(measured on this machine for a moment; within a factor of two), "
+            f"{show_bytes(cost.memory)} of memory for each slot"
+        )
+        print(f"MLflow    {resolve_tracking_uri(config.tracking_uri, results_path(config))}\n")
+    return code
+
+
+def describe(ablation: Ablation) -> str:
+    """Data, cells, what is finished already, notes and folder, a line each."""
+    data, plan = ablation.data, ablation.plan
+    simulated = " (simulated)" if data.meta.get("simulated") and ablation.config.data is not None else ""
+    finished = len(plan.cells) - len(ablation.waiting())
+    unused = len(set(ablation.folder.finished()) - {cell.key for cell in plan.cells})
+    counts = Counter(cell.method for cell in plan.cells)
+    lines = [
+        f"design  {ablation.design.name}: {ablation.design.title}",
+        f"data    {ablation.data_name}{simulated}: {data.num_models} models, {data.num_questions:,} questions",
+        f"cells   {len(plan.cells)}: {', '.join(f'{count} {method}' for method, count in counts.items())}",
+    ]
+    if finished:
+        lines.append(f"done    {finished} of them, by earlier runs")
+    if unused:
+        lines.append(f"unused  {unused} finished cells of other options stay in the folder and are not shown")
+    lines += [_wrapped("note    ", note) for note in plan.notes]
+    return "\n".join([*lines, f"folder  {shortest(ablation.folder.path)}"])
+
+
+def report(ablation: Ablation, result: DesignResult) -> str:
+    """Findings, caveats, failures and where the figures are."""
+    out = shortest(result.folder.path)
+    blocks = [""]
+    if result.stopped is None:
+        tables = result.folder.tables()
+        blocks += [_wrapped("- ", text) for text in result.findings]
+        blocks += [_wrapped("  but: ", text) for text in ablation.design.caveats(tables)]
+    if result.failed:
+        reasons = Counter(result.failed.values()).most_common(3)
+        blocks.append(
+            f"{len(result.failed)} of {result.cells} cells failed; the same command tries them again. "
+            + "; ".join(f"{count} x {reason}" for reason, count in reasons)
+        )
+    if result.stopped is not None:
+        blocks.append(f"Ended early: {result.stopped}. The same command goes on.")
+    else:
+        blocks.append(f"{len(result.figures)} figures in {out}/figures, tables in {out}/tables")
+    return "\n".join(blocks)
+
+
+def shortest(path: Path) -> str:
+    """The path as one would type it from here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _cells_table(ablation: Ablation) -> str:
+    """Cells by method and number of training questions."""
+    plan = ablation.plan
+    sizes = sorted({plan.training_questions(cell) for cell in plan.cells})
+    counts = Counter((cell.method, plan.training_questions(cell)) for cell in plan.cells)
+    methods = list(dict.fromkeys(cell.method for cell in plan.cells))
+    if len(sizes) > 8:  # one column per split that lost other questions says nothing
+        rows = [
+            {
+                "method": method,
+                "cells": sum(counts[method, size] for size in sizes),
+                "training questions": f"{own[0]:,}" + (f" to {own[-1]:,}" if len(own) > 1 else ""),
+            }
+            for method in methods
+            if (own := [size for size in sizes if counts[method, size]])
+        ]
+    else:
+        rows = [{"method": str(method), **{f"{size:,}": counts[method, size] for size in sizes}} for method in methods]
+    return render(rows)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
+
+
+def _with_out(config: AblationConfig) -> AblationConfig:
+    """With the folder of the results decided once."""
+    return config.replace(out=str(results_path(config)))
+
+
+def _wrapped(start: str, text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
+
+
+def _note(line: str) -> None:
+    print(line, file=sys.stderr)

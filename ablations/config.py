@@ -1,0 +1,103 @@
+"""Settings that every ablation has. YAML files and command lines mirror this dataclass one to one."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, get_args
+
+from ablations.cell import METHODS
+from embedllm.config import PRESETS, FitConfig, preset
+from embedllm.errors import ConfigError
+from tune.config import SplitChoice
+
+if TYPE_CHECKING:
+    from embedllm.data.matrix import CorrectnessMatrix
+    from embedllm.data.splits import Split
+
+
+@dataclass(frozen=True)
+class AblationConfig:
+    """What all designs share: data, recipe, seeds, and where it runs. A design's own options are fields of the design.
+
+    Raises:
+        ConfigError: naming every value out of range.
+    """
+
+    data: str | None = None
+    """Folder written by `embedllm data import`; null = simulated data."""
+    out: str | None = None
+    """Folder of the results, one folder per design in it; null = ablation-results/ with the date and time."""
+    preset: str = "fast"
+    """Recipe that is ablated: `fast` or `paper`."""
+    encoder: str = "lsa"
+    """Question encoder: `lsa`, `lsa:WIDTH`, or a sentence-transformers name or local path."""
+    embedding_dim: int | None = None
+    """Size of a model's embedding vector; null = the preset's."""
+    seeds: int = 5
+    """Seeds of every configuration; differences are paired by seed."""
+    seed: int = 0
+    """First seed; the others follow it."""
+    methods: list[str] = field(default_factory=lambda: ["embedllm", "knn", "lookup", "lookup_predicted"])
+    """Methods compared where a design compares: embedllm, knn, lookup, lookup_predicted, model_mean, logistic."""
+    split: SplitChoice = "auto"
+    """Validation and test questions: as given by the data, random, or `auto` = given where complete, else random."""
+    split_seed: int = 0
+    """Seed of a random split."""
+    pack: int | None = None
+    """Most cells trained fused as one batch; null = chosen by the time they take."""
+    slots: int | None = None
+    """Batches trained at the same time; null = as many as the CPUs or GPUs hold."""
+    cpus_per_pack: int | None = None
+    """CPU threads of a batch; null = 1, or with GPUs the CPUs divided among the slots."""
+    gpus_per_pack: float | None = None
+    """GPUs of a batch, a fraction to share one; null = 0.5 where there are GPUs, else 0."""
+    address: str | None = None
+    """Ray cluster to join: `auto` or HOST:PORT; null = start Ray on this machine."""
+    tracking_uri: str | None = None
+    """MLflow tracking URI; null = MLFLOW_TRACKING_URI, else an SQLite database beside the results' folder."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, low in (("seeds", 1), ("seed", 0), ("split_seed", 0)):
+            if getattr(self, name) < low:
+                problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
+        for name in ("embedding_dim", "pack", "slots", "cpus_per_pack"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                problems.append(f"{name} must be at least 1, or null, but is {value}")
+        gpus = self.gpus_per_pack
+        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
+            problems.append(f"gpus_per_pack must be a fraction up to 1 or a whole number, or null, but is {gpus}")
+        for name, choices in (("preset", tuple(PRESETS)), ("split", get_args(SplitChoice))):
+            if getattr(self, name) not in choices:
+                problems.append(f"{name} must be one of {', '.join(choices)} but is {getattr(self, name)!r}")
+        unknown = [method for method in self.methods if method not in METHODS]
+        if unknown or not self.methods or len(set(self.methods)) < len(self.methods):
+            problems.append(f"methods must be distinct ones of {', '.join(METHODS)} but are {self.methods}")
+        if problems:
+            raise ConfigError("invalid ablation configuration: " + "; ".join(problems))
+
+    @property
+    def seed_values(self) -> range:
+        """The seeds: `seed`, `seed + 1`…"""
+        return range(self.seed, self.seed + self.seeds)
+
+    def recipe(self, **changes: Any) -> FitConfig:
+        """The preset with this configuration's encoder and dimension and the first seed, some values changed."""
+        own: dict[str, Any] = {"encoder": self.encoder, "seed": self.seed}
+        if self.embedding_dim is not None:
+            own["embedding_dim"] = self.embedding_dim
+        return preset(self.preset).replace(**(own | changes))
+
+    def base_split(self, data: "CorrectnessMatrix") -> "Split":
+        """The split of all questions that designs start from.
+
+        Raises:
+            DataError: if `given` is asked for and the data carries no sides.
+        """
+        from embedllm.experiment import choose_split
+
+        return choose_split(data, self.split, self.split_seed)
+
+    def replace(self, **changes: Any) -> "AblationConfig":
+        """A copy with some values changed."""
+        return dataclasses.replace(self, **changes)

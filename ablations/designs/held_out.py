@@ -1,0 +1,96 @@
+"""Does an embedding say anything about a benchmark that its training never saw? (paper, sections 5.3 and 6.2)"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from embedllm.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablations.config import AblationConfig
+    from ablations.design import Drawing, Plan
+    from ablations.results import Results
+    from embedllm.data.matrix import CorrectnessMatrix
+
+
+@dataclass(frozen=True)
+class HeldOutBenchmark:
+    """Each benchmark is left out of training; then its questions are predicted and its accuracies forecast.
+
+    Predictions are compared with those of the per-model mean, of logistic regression and of the configured `methods`.
+
+    Raises:
+        ConfigError: naming every value out of range.
+    """
+
+    name: ClassVar[str] = "held-out-benchmark"
+    title: ClassVar[str] = "Benchmarks that training never saw: predictions, forecasts, contributions"
+
+    benchmarks: list[str] | None = None
+    """Benchmarks held out, one at a time; null = all."""
+    contribution: bool = True
+    """Also leave out every pair of them: how much does one benchmark help to forecast another?"""
+    repeats: int = 100
+    """Random divisions of the models into those a forecast is learned from and those it is tested on."""
+    test_share: float = 0.2
+    """Share of the models tested on; at least five are."""
+    fold_seed: int = 0
+    """Seed of these divisions."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.benchmarks is not None and not self.benchmarks:
+            problems.append("benchmarks is empty; name at least one, or null for all")
+        if self.repeats < 2:
+            problems.append(f"repeats must be at least 2 but is {self.repeats}")
+        if not 0 < self.test_share <= 0.5:
+            problems.append(f"test_share must be above 0 and at most 0.5 but is {self.test_share}")
+        if self.fold_seed < 0:
+            problems.append(f"fold_seed must be zero or positive but is {self.fold_seed}")
+        if problems:
+            raise ConfigError(f"invalid options of {self.name}: " + "; ".join(problems))
+
+    def plan(self, data: "CorrectnessMatrix", config: "AblationConfig") -> "Plan":
+        """The model trained on everything, one without each benchmark, and one without each pair."""
+        from ablations.held_out.cells import held_out_cells
+
+        return held_out_cells(data, config, self.benchmarks, self.contribution).plan()
+
+    def tables(
+        self, results: "Results", data: "CorrectnessMatrix", config: "AblationConfig"
+    ) -> "dict[str, pd.DataFrame]":
+        """Tables `held_out`, `questions`, `differences`, `forecast`, `forecast_models`, `forecast_comparisons` and
+        `contributions`; what could not be done has no rows.
+        """
+        from ablations.held_out.cells import held_out_cells
+        from ablations.held_out.forecasts import contribution_tables, forecast_tables
+        from ablations.held_out.questions import leak_table, question_tables
+
+        cells = held_out_cells(data, config, self.benchmarks, self.contribution)
+        folds = {"repeats": self.repeats, "test_share": self.test_share, "seed": self.fold_seed}
+        return {
+            "held_out": leak_table(cells),
+            **question_tables(results, cells),
+            **forecast_tables(results, cells, data, **folds),  # type: ignore[arg-type]
+            **contribution_tables(results, cells, data, **folds),  # type: ignore[arg-type]
+        }
+
+    def draw(self, tables: "Mapping[str, pd.DataFrame]") -> "list[Drawing]":
+        """Bars per benchmark, forecasts against truth, how often forecasts are significant, the contribution matrix."""
+        from ablations.plots.held_out import draw
+
+        return draw(tables)
+
+    def findings(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
+        """What leaving out costs, which benchmarks can be forecast, and who contributes."""
+        from ablations.held_out.findings import findings
+
+        return findings(tables)
+
+    def caveats(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
+        """Small test sides, overlapping splits, luck in counts."""
+        from ablations.held_out.findings import caveats
+
+        return caveats(tables)

@@ -1,0 +1,118 @@
+"""What has the embedding learned? Communities, neighbours and maps of models (paper, section 6.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from embedllm.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ablations.config import AblationConfig
+    from ablations.design import Drawing, Plan
+    from ablations.results import Results
+    from embedllm.data.matrix import CorrectnessMatrix
+
+MINIMUM_MODELS = 6
+"""Fewer models have too few pairs: six have fifteen, and 720 permutations."""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Trained on all benchmarks, which models lie together, and is it more than their ability?
+
+    Raises:
+        ConfigError: naming every value out of range.
+    """
+
+    name: ClassVar[str] = "probe"
+    title: ClassVar[str] = "What the embedding has learned: communities, neighbours, maps"
+
+    communities: list[str] | None = None
+    """Columns of the models' metadata whose values are communities; null = all text columns, and names where no column
+    tells size, specialty or family. An empty list = names only."""
+    minimum: int = 3
+    """Smallest number of models in a community."""
+    permutations: int = 9999
+    """Random communities, and random orders of the models, that real ones are compared with."""
+    neighbours: int = 3
+    """Nearest neighbours listed for each model."""
+    perplexity: float | None = None
+    """Of t-SNE; null = 30, or a third of the models if that is less."""
+    chance_seed: int = 0
+    """Seed of permutations and of t-SNE."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, low in (("minimum", 2), ("permutations", 99), ("neighbours", 1), ("chance_seed", 0)):
+            if getattr(self, name) < low:
+                problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
+        if self.perplexity is not None and not self.perplexity > 0:
+            problems.append(f"perplexity must be positive, or null, but is {self.perplexity}")
+        if problems:
+            raise ConfigError(f"invalid options of {self.name}: " + "; ".join(problems))
+
+    def plan(self, data: "CorrectnessMatrix", config: "AblationConfig") -> "Plan":
+        """One configuration, trained on all benchmarks with every seed."""
+        from ablations.cell import Cell
+        from ablations.design import Plan
+        from embedllm.errors import DataError
+        from embedllm.probing import communities_of
+
+        if data.num_models < MINIMUM_MODELS:
+            raise DataError(
+                "the probing design",
+                [f"{data.num_models} models are too few to compare distances; needed: {MINIMUM_MODELS} or more"],
+            )
+        found = communities_of(data.models, self.communities, minimum=self.minimum)
+        notes = list(found.notes)
+        if not found.kinds:
+            notes.append(
+                "No community has enough models: distances inside and between communities are not compared. Metadata "
+                "columns in the models' table make communities."
+            )
+        split = config.base_split(data)
+        cells = [
+            Cell("embedllm", config.recipe(seed=seed), split.name, outputs=("embedding", "function"))
+            for seed in config.seed_values
+        ]
+        return Plan({split.name: split}, cells, notes)
+
+    def tables(
+        self, results: "Results", data: "CorrectnessMatrix", config: "AblationConfig"
+    ) -> "dict[str, pd.DataFrame]":
+        """See :func:`ablations.probe.tables.probe_tables`."""
+        from ablations.probe.tables import probe_tables
+        from embedllm.probing import communities_of
+
+        found = communities_of(data.models, self.communities, minimum=self.minimum)
+        test = config.base_split(data).test
+        return probe_tables(
+            results,
+            data,
+            test,
+            found,
+            permutations=self.permutations,
+            neighbours=self.neighbours,
+            perplexity=self.perplexity,
+            seed=self.chance_seed,
+        )
+
+    def draw(self, tables: "Mapping[str, pd.DataFrame]") -> "list[Drawing]":
+        """Communities, maps, trees with heat maps, and what distances have to do with ability and with answers."""
+        from ablations.plots.probe import draw
+
+        return draw(tables)
+
+    def findings(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
+        """Which communities lie together, before and after ability; neighbours; agreement."""
+        from ablations.probe.findings import findings
+
+        return findings(tables)
+
+    def caveats(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
+        """Ability, factorisation, names."""
+        from ablations.probe.findings import caveats
+
+        return caveats(tables)

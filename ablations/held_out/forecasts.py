@@ -1,0 +1,188 @@
+"""Forecasts of a benchmark's accuracy from what a model did elsewhere, and what each benchmark adds to them."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ablations.held_out.cells import HeldOutCells
+from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.evaluation.paired import corrected_interval, holm
+from embedllm.forecasting import (
+    Forecast,
+    benchmark_accuracies,
+    contribution_matrix,
+    forecast_benchmark,
+    mean_of_others,
+    pca_of_matrix,
+    permutation_null,
+    raw_accuracies,
+)
+from embedllm.forecasting.folds import MIN_MODELS
+
+if TYPE_CHECKING:
+    from ablations.results import Results
+    from embedllm.forecasting.least_squares import Ridge
+
+REGRESSIONS: "dict[str, Ridge]" = {"linear": 0.0, "ridge": "loo"}
+"""The paper's linear regression, and ridge regression with a penalty chosen on the training models."""
+LEARNED = ("embedding", "function")
+"""Features that EmbedLLM learned; each is compared with every baseline, and its count of significant splits tested."""
+LEAST_PERMUTATIONS = 200
+PERMUTATIONS_PER_BENCHMARK = 40
+"""So that the smallest p-value, times the number of benchmarks, is half of 0.05."""
+
+
+def forecast_tables(
+    results: "Results", cells: HeldOutCells, data: CorrectnessMatrix, *, repeats: int, test_share: float, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Tables `forecast`, `forecast_models` and `forecast_comparisons`; without rows where nothing can be forecast.
+
+    Features: `embedding`, the rows of P as in the paper; `function`, the same model's predictions as coordinates (see
+    :func:`embedllm.probing.function_coordinates`), which hold nothing of the random initialisation; and the baselines
+    of :mod:`embedllm.forecasting.baselines` on the same training questions.
+
+    `forecast`: per benchmark, features (`width` of them) and regression: `significant` of `repeats` splits of the
+    models with tau > 0 and p < 0.05 (mean over seeds; `significant_sd` over seeds), `null_p` (of what was learned:
+    permutation p-value of the first seed's count, Holm-adjusted over benchmarks in `null_holm`), median tau over splits
+    with its 5 % and 95 % quantiles, `rmse` in accuracy (0 to 1) and `skill` = 1 - MSE / MSE of forecasting the mean.
+    `forecast_models`: per benchmark, regression and model: accuracy, and its forecast from the embedding, mean over the
+    splits where it was tested and the seeds.
+    `forecast_comparisons`: per benchmark, regression, learned features and baseline: difference of MSE and its
+    interval corrected for overlapping splits; `holm` over the benchmarks.
+    """
+    accuracies, names = benchmark_accuracies(data)
+    complete = set(results.complete["key"])
+    permutations = max(LEAST_PERMUTATIONS, PERMUTATIONS_PER_BENCHMARK * len(cells.benchmarks))
+    rows: list[dict[str, object]] = []
+    models: list[dict[str, object]] = []
+    comparisons: list[dict[str, object]] = []
+    for benchmark in cells.benchmarks if cells.forecast else ():
+        truth = accuracies[:, names.index(benchmark)]
+        keys = [cell.key for cell in cells.without[benchmark]["embedllm"] if cell.key in complete]
+        embeddings = [results.embedding(key) for key in keys]
+        functions = [results.function(key) for key in keys]
+        if np.isfinite(truth).sum() < MIN_MODELS or not embeddings:
+            continue
+        questions = cells.splits[f"without {benchmark}"].train
+        features = {
+            "embedding": embeddings,
+            "function": functions,
+            "raw_accuracies": [raw_accuracies(data, questions)],
+            "pca": [pca_of_matrix(data, questions, embeddings[0].shape[1])],
+            "mean_of_others": [mean_of_others(data, questions)],
+        }
+        for regression, ridge in REGRESSIONS.items():
+            options: dict[str, Any] = {"repeats": repeats, "test_share": test_share, "seed": seed, "ridge": ridge}
+            forecasts = {
+                name: [forecast_benchmark(one, truth, **options) for one in per_seed]
+                for name, per_seed in features.items()
+            }
+            for name, of_feature in forecasts.items():
+                known = {"benchmark": benchmark, "features": name, "regression": regression}
+                null_p = np.nan
+                if name in LEARNED:
+                    null_p = permutation_null(features[name][0], truth, permutations=permutations, **options).p_value
+                    others = {other: found for other, found in forecasts.items() if other not in LEARNED}
+                    comparisons += [
+                        known | {"baseline": b} | _compare(of_feature, found) for b, found in others.items()
+                    ]
+                width = features[name][0].shape[1]
+                rows.append(known | {"width": width} | _row(of_feature) | {"null_p": null_p})
+            models += _model_rows(benchmark, regression, data.model_names, truth, forecasts["embedding"])
+    forecast = pd.DataFrame(rows)
+    compared = pd.DataFrame(comparisons)
+    if len(forecast):
+        forecast["null_holm"] = _adjusted(forecast, ["features", "regression"], "null_p")
+        compared["holm"] = _adjusted(compared, ["features", "baseline", "regression"], "p")
+    return {"forecast": forecast, "forecast_models": pd.DataFrame(models), "forecast_comparisons": compared}
+
+
+def contribution_tables(
+    results: "Results", cells: HeldOutCells, data: CorrectnessMatrix, *, repeats: int, test_share: float, seed: int
+) -> dict[str, pd.DataFrame]:
+    """Table `contributions`: see :meth:`embedllm.forecasting.ContributionMatrix.table`; ridge regression is added as
+    further rows. Empty where there is no contribution matrix, or a cell of it failed.
+    """
+    complete = set(results.complete["key"])
+    seeds = [
+        number
+        for number in range(len(next(iter(cells.removed.values()), [])))
+        if all(of_set[number].key in complete for of_set in cells.removed.values())
+    ]
+    if not seeds:
+        return {"contributions": pd.DataFrame()}
+    features = {
+        left_out: np.stack([results.embedding(of_set[number].key) for number in seeds])
+        for left_out, of_set in cells.removed.items()
+    }
+    accuracies, names = benchmark_accuracies(data)
+    columns = [names.index(name) for name in cells.benchmarks]
+    options: dict[str, Any] = {"repeats": repeats, "test_share": test_share, "seed": seed}
+    frames = []
+    for regression, ridge in REGRESSIONS.items():
+        matrix = contribution_matrix(cells.benchmarks, features, accuracies[:, columns], ridge=ridge, **options)
+        frames.append(matrix.table().assign(regression=regression))
+    return {"contributions": pd.concat(frames, ignore_index=True)}
+
+
+def _row(forecasts: list[Forecast]) -> dict[str, object]:
+    counts = np.array([forecast.significant for forecast in forecasts], dtype=np.float64)
+    tau = np.concatenate([forecast.tau for forecast in forecasts])
+    tau = tau[~np.isnan(tau)]
+    low, median, high = np.quantile(tau, [0.05, 0.5, 0.95]) if len(tau) else (np.nan, np.nan, np.nan)
+    reference = sum(float(forecast.mse_of_mean.sum()) for forecast in forecasts)
+    error = sum(float(forecast.mse.sum()) for forecast in forecasts)
+    return {
+        "repeats": forecasts[0].folds.repeats,
+        "train_models": forecasts[0].folds.train.shape[1],
+        "test_models": forecasts[0].folds.test.shape[1],
+        "seeds": len(forecasts),
+        "significant": counts.mean(),
+        "significant_sd": counts.std(ddof=1) if len(counts) > 1 else np.nan,
+        "undefined": np.mean([forecast.undefined for forecast in forecasts]),
+        "tau_median": median,
+        "tau_low": low,
+        "tau_high": high,
+        "rmse": np.sqrt(np.mean([forecast.mse.mean() for forecast in forecasts])),
+        "mse_total": np.mean([forecast.mse.sum() for forecast in forecasts]),
+        "skill": 1 - error / reference if reference > 0 else np.nan,
+        "notes": "; ".join(dict.fromkeys(note for forecast in forecasts for note in forecast.notes)),
+    }
+
+
+def _compare(learned: list[Forecast], baseline: list[Forecast]) -> dict[str, object]:
+    gain = np.mean([forecast.mse for forecast in learned], axis=0) - np.mean([one.mse for one in baseline], axis=0)
+    interval = corrected_interval(gain, learned[0].folds.test_train_ratio)
+    return {
+        "difference": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "p": interval.p_value,
+        "splits": interval.n,
+        "seeds": len(learned),
+    }
+
+
+def _model_rows(
+    benchmark: str, regression: str, names: list[str], truth: np.ndarray, forecasts: list[Forecast]
+) -> list[dict[str, object]]:
+    total, count = np.zeros(len(truth)), np.zeros(len(truth))
+    for forecast in forecasts:
+        np.add.at(total, forecast.folds.test, forecast.predictions)
+        np.add.at(count, forecast.folds.test, 1)
+    return [
+        {
+            "benchmark": benchmark,
+            "regression": regression,
+            "model": names[model],
+            "accuracy": truth[model],
+            "forecast": total[model] / count[model],
+            "times_tested": int(count[model]) // len(forecasts),
+        }
+        for model in np.flatnonzero(count > 0)
+    ]
+
+
+def _adjusted(frame: pd.DataFrame, by: list[str], column: str) -> "pd.Series[float]":
+    return frame.groupby(by, sort=False)[column].transform(lambda p: holm(p.to_numpy(dtype=np.float64)))

@@ -1,0 +1,1 @@
+"""One module per design: figures from its tables alone."""

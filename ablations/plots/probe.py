@@ -1,0 +1,250 @@
+"""Figures of the probing design, from its tables alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.cluster.hierarchy import dendrogram as tree_lines
+
+from ablations.design import Drawing
+from ablations.probe.findings import SPACE_TITLES
+from embedllm.figures import COLOURS, house_style, new_figure, sequential_cmap
+from embedllm.probing.communities import SIZE_CLASSES
+
+UNITS = {"embedding": "1 = average pair", "function": "log-odds", "profile": "log-odds"}
+GROUP_STYLES = tuple(
+    zip(
+        ("blue", "vermillion", "green", "orange", "purple", "sky", "olive", "ink"),
+        ("o", "s", "^", "D", "v", "P", "X", "p"),
+        strict=True,
+    )
+)
+SPACES = tuple(SPACE_TITLES)
+LABELLED_POINTS = 30
+"""Up to so many models have their names beside their points, on the map where they lie least upon each other."""
+
+
+@house_style()
+def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
+    """Those figures for which there are rows."""
+    drawings = [_communities(tables["communities"])] if len(tables["communities"]) else []
+    drawings += [_maps(tables["maps"], tables["models"], space) for space in SPACES]
+    drawings += [_heat_map(tables, space) for space in SPACES]
+    drawings.append(_agreement(tables))
+    return drawings
+
+
+def _communities(frame: pd.DataFrame) -> Drawing:
+    plain = _community_rows(frame, SPACES[0], "kept")
+    labels = [f"{row['community']} ({row['members']})" for _, row in plain.iterrows()]
+    figure, grid = new_figure(
+        "double", height=1.9 + 0.34 * len(labels), nrows=2, ncols=len(SPACES), sharey=True, height_ratios=[1, 1.15]
+    )
+    y = np.arange(len(labels))
+    styles = {"kept": ("blue", "o", 0.18, "difference"), "removed": ("orange", "D", -0.18, "ability removed")}
+    for column, space in enumerate(SPACES):
+        rows = {kept: _community_rows(frame, space, kept) for kept in styles}
+        above, below = grid[:, column]
+        above.hlines(y, rows["kept"]["intra"], rows["kept"]["inter"], color=COLOURS["grey"], linewidth=0.8)
+        above.plot(rows["kept"]["intra"], y, "o", color=COLOURS["blue"], label="between members")
+        above.plot(rows["kept"]["inter"], y, "s", color=COLOURS["vermillion"], label="members to outsiders")
+        above.set_title(SPACE_TITLES[space].replace(" (", "\n("))
+        above.set_xlabel(f"mean distance ({UNITS[space]})")
+        below.axvline(0, color=COLOURS["ink"], linewidth=0.8)
+        for kept, (colour, marker, shift, title) in styles.items():
+            if len(rows[kept]):
+                below.hlines(
+                    y + shift, rows[kept]["chance_low"], rows[kept]["chance_high"], color="#D3D8DD", linewidth=3.5,
+                    label="95 % of random communities" if kept == "kept" else None,
+                )  # fmt: skip
+                _marks(below, rows[kept], y + shift, COLOURS[colour], marker, title)
+        below.set_xlabel("outsiders − members\n→ closer together")
+        below.locator_params(axis="x", nbins=4)
+    for axis in grid[:, 0]:
+        axis.set_yticks(y, labels)
+        axis.set_ylim(-0.6, len(labels) - 0.4)
+    shown = [axis.get_legend_handles_labels() for axis in grid[:, 0]]
+    figure.legend(*(first + second for first, second in zip(*shown, strict=True)), loc="outside upper center", ncols=3)
+    return Drawing(
+        "communities",
+        figure,
+        frame,
+        "Mean distance inside communities and to outsiders (above; number of models in brackets), and their difference "
+        f"against random communities of the same size (below), {len(labels)} communities. Ability removed: residuals "
+        "of "
+        "distances after a fit on the pair's mean accuracies. Filled marks: p < 0.05 by permutation, Holm-adjusted "
+        "over "
+        "the communities; open marks are not distinguishable from random communities.",
+    )
+
+
+def _marks(axis: Any, rows: pd.DataFrame, y: np.ndarray, colour: str, marker: str, title: str) -> None:
+    sure = (rows["holm"] < 0.05).to_numpy()
+    axis.plot([], [], marker, color=colour, label=title)
+    for chosen, face in ((sure, colour), (~sure, "white")):
+        axis.plot(rows["difference"].to_numpy()[chosen], y[chosen], marker, color=colour, markerfacecolor=face)
+
+
+def _community_rows(frame: pd.DataFrame, space: str, kept: str) -> pd.DataFrame:
+    return frame[(frame["space"] == space) & (frame["ability"] == kept)].iloc[::-1].reset_index(drop=True)
+
+
+def _maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
+    rows = maps[maps["space"] == space].merge(models, on="model", how="left")
+    methods = list(dict.fromkeys(rows["method"]))
+    kinds = [name for name in models.columns if name not in ("model", "accuracy")]
+    lines = [*kinds, "accuracy"]
+    figure, grid = new_figure(
+        "double", height=2.35 * len(lines), nrows=len(lines), ncols=len(methods) + 1, squeeze=False,
+        width_ratios=[*[1.0] * len(methods), 0.42],
+    )  # fmt: skip
+    for line, kind in enumerate(lines):
+        beside = grid[line][-1]
+        beside.set_axis_off()
+        for column, method in enumerate(methods):
+            axis, points = grid[line][column], rows[rows["method"] == method]
+            if kind == "accuracy":
+                image = axis.scatter(points["x"], points["y"], c=points["accuracy"], cmap=sequential_cmap(), s=14)
+                if len(points) <= LABELLED_POINTS and column == len(methods) - 1:
+                    _name_points(axis, points)
+            else:
+                _coloured_by_group(axis, points, kind)
+            axis.set_xticks([])
+            axis.set_yticks([])
+            axis.margins(0.08)
+            if line == 0:
+                axis.set_title(method)
+            first = points.iloc[0]
+            shares = (f" ({first['share_x']:.0%})", f" ({first['share_y']:.0%})") if method == "PCA" else ("", "")
+            axis.set_xlabel(f"{method} 1{shares[0]}" if kind == "accuracy" else "")
+            axis.set_ylabel(f"{method} 2{shares[1]}")
+        if kind == "accuracy":
+            inset = beside.inset_axes((0.0, 0.1, 0.12, 0.8))
+            figure.colorbar(image, cax=inset, label="mean accuracy")
+            inset.grid(visible=False)
+        else:
+            handles = grid[line][0].get_legend_handles_labels()
+            beside.legend(*handles, loc="center left", bbox_to_anchor=(-0.1, 0.5), fontsize=6.8, title=kind)
+    return Drawing(
+        f"map_{space}",
+        figure,
+        rows.drop(columns=["space"]),
+        f"Maps of {len(models)} models in {SPACE_TITLES[space]}: principal components (with their share of the "
+        "variance) "
+        f"and t-SNE, coloured by {', '.join([*kinds, 'mean accuracy'])}. A model with several labels of a kind shows "
+        "the first. t-SNE keeps who is near whom, not distances.",
+    )
+
+
+def _coloured_by_group(axis: Any, points: pd.DataFrame, kind: str) -> None:
+    group = points[kind].fillna("").str.split(", ").str[0]
+    sizes = group[group != ""].value_counts()
+    named = sorted(sizes.sort_values(ascending=False, kind="stable").index[: len(GROUP_STYLES)], key=_size_order)
+    rest = ~group.isin(named)
+    axis.plot(
+        points["x"][rest], points["y"][rest], ".", color=COLOURS["grey"], markersize=3, label=f"other ({rest.sum()})"
+    )
+    for name, (colour, marker) in zip(named, GROUP_STYLES, strict=False):
+        chosen = group == name
+        style = {"color": COLOURS[colour], "markersize": 3.8, "label": f"{name} ({sizes[name]})"}
+        axis.plot(points["x"][chosen], points["y"][chosen], marker, **style)
+
+
+def _size_order(name: str) -> tuple[int, str]:
+    known = [label for label, _ in SIZE_CLASSES]
+    return (known.index(name) if name in known else len(known), name)
+
+
+def _name_points(axis: Any, points: pd.DataFrame) -> None:
+    for _, row in points.iterrows():
+        text = row["model"].rsplit("/", 1)[-1][:22]
+        axis.annotate(
+            text, (row["x"], row["y"]), xytext=(2, 2), textcoords="offset points", fontsize=4.5
+        ).set_in_layout(False)
+
+
+def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
+    pairs = tables["pairs"]
+    order = tables["leaves"][tables["leaves"]["space"] == space].sort_values("place")["model"].tolist()
+    place = {model: number for number, model in enumerate(order)}
+    size = len(order)
+    values = np.zeros((size, size))
+    first, second = pairs["first"].map(place).to_numpy(), pairs["second"].map(place).to_numpy()
+    values[first, second] = values[second, first] = pairs[space]
+    merges = tables["merges"][tables["merges"]["space"] == space]
+    figure, (tree, axis) = new_figure("double", height=min(9.4, 2.0 + 0.09 * size), ncols=2, width_ratios=[1, 4.2])
+    drawn = tree_lines(merges[["left", "right", "distance", "members"]].to_numpy(dtype=np.float64), no_plot=True)
+    for x, depth in zip(drawn["icoord"], drawn["dcoord"], strict=True):
+        tree.plot(depth, (np.array(x) - 5) / 10, color=COLOURS["ink"], linewidth=0.6)
+    tree.invert_xaxis()
+    tree.set_ylim(size - 0.5, -0.5)
+    tree.set_yticks([])
+    tree.spines["left"].set_visible(False)
+    tree.grid(visible=False)
+    tree.set_xlabel(f"distance at merging\n({UNITS[space]})")
+    # From the smallest distance there is: the diagonal's zeros would spend half of the colours.
+    image = axis.imshow(values, cmap=sequential_cmap().reversed(), vmin=float(pairs[space].min()), aspect="auto")
+    axis.set_xticks([])
+    axis.yaxis.tick_right()
+    axis.spines[:].set_visible(False)
+    axis.grid(visible=False)
+    axis.set_yticks(range(size), [name.rsplit("/", 1)[-1] for name in order], fontsize=min(7.0, 440 / size))
+    axis.tick_params(length=0)
+    figure.colorbar(
+        image, ax=axis, location="bottom", shrink=0.6, aspect=40, pad=0.02, label=f"distance ({UNITS[space]})"
+    )
+    accuracy = tables["models"].set_index("model")["accuracy"]
+    table = pd.DataFrame({"model": order, "accuracy": accuracy.reindex(order).to_numpy()})
+    table = pd.concat([table, pd.DataFrame(values, columns=order)], axis=1)
+    return Drawing(
+        f"similarity_{space}",
+        figure,
+        table,
+        f"Distances between {size} models in {SPACE_TITLES[space]}, dark = alike, ordered by average-linkage "
+        "clustering "
+        "(left). Blocks along the diagonal are groups of models; the order of groups is not unique.",
+    )
+
+
+def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
+    pairs, ranks, correlations = tables["pairs"], tables["ranks"], tables["correlations"]
+    figure, grid = new_figure("double", height=2.2 * len(SPACES), nrows=len(SPACES), ncols=3)
+    average = 1 - pairs["disagreement"].mean()
+    titles = {"accuracy_gap": "difference in mean accuracy", "disagreement": "disagreement, test"}
+    for line, space in enumerate(SPACES):
+        chosen = correlations[(correlations["space"] == space) & (correlations["ability"] == "kept")]
+        tests = {row["with"]: row for _, row in chosen.iterrows()}
+        for axis, (column, title) in zip(grid[line], titles.items(), strict=False):
+            axis.plot(
+                pairs[space], pairs[column], "o", color=COLOURS["blue"], markersize=1.6, alpha=0.25, rasterized=True
+            )
+            axis.set_xlabel(f"distance ({UNITS[space]})")
+            axis.set_ylabel(title)
+            name = column.replace("_", " ")
+            if name in tests:
+                axis.set_title(f"r {tests[name]['pearson']:.2f}, ρ {tests[name]['spearman']:.2f}", loc="right")
+        axis = grid[line][2]
+        rows = ranks[ranks["space"] == space]
+        axis.plot(rows["rank"], rows["agreement"], "o-", color=COLOURS["blue"], markersize=2.5)
+        axis.axhline(average, color=COLOURS["ink"], linestyle="--", linewidth=0.9)
+        axis.text(1.0, average, "average pair", va="bottom", fontsize=7)
+        axis.set_xscale("log")
+        axis.set_xlabel("k-th nearest neighbour")
+        axis.set_ylabel("mean agreement, test")
+        # One name per row, above its first panel, clear of the correlation on the right.
+        grid[line][0].annotate(
+            SPACE_TITLES[space], (0, 1), xytext=(-30, 17), xycoords="axes fraction", textcoords="offset points",
+            weight="bold", fontsize=8.5,
+        )  # fmt: skip
+    return Drawing(
+        "agreement",
+        figure,
+        pairs,
+        f"What a distance goes with, {len(pairs)} pairs of models: the difference in mean accuracy (left; ability, the "
+        "confounder), the share of test questions on which exactly one of the two is right (middle), and agreement "
+        "with "
+        "the k-th nearest neighbour (right). r Pearson, ρ Spearman; pairs share models, p-values by Mantel's test "
+        "stand "
+        "in the findings.",
+    )

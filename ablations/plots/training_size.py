@@ -1,0 +1,209 @@
+"""Figures of the design `training-size`, from its tables alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from ablations.design import Drawing
+from embedllm.figures.style import (
+    COLOURS,
+    METHOD_COLOURS,
+    METHOD_LINES,
+    METHOD_MARKERS,
+    METHOD_TITLES,
+    house_style,
+    new_figure,
+)
+
+CURVES = {
+    "accuracy": "accuracy",
+    "log_loss": "log-loss (nats)",
+    "ece": "calibration error (ECE)",
+    "routing_micro": "routing accuracy",
+}
+SUBJECT = "embedllm"
+LEVEL = 0.05
+DODGE = 0.035
+"""Sideways shift between methods, as a share of a decade, so that error bars do not cover each other."""
+
+
+@house_style()
+def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
+    """Curves; the fitted laws where there are any; differences to EmbedLLM where methods are compared."""
+    if tables["curve"].empty:
+        return []
+    facts = tables["facts"].iloc[0]
+    drawings = [_curves(tables["curve"], facts)]
+    if len(tables["law_curve"]) or len(tables["paper"]):
+        drawings.append(_laws(tables, facts))
+    if len(tables["difference"]):
+        drawings.append(_differences(tables["difference"], facts))
+    return drawings
+
+
+def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
+    shown = curve[curve["metric"].isin(CURVES)]
+    figure, axes = new_figure("double", height=5.4, ncols=2, nrows=2)
+    for axis, (metric, label) in zip(axes.flat, CURVES.items(), strict=True):
+        for method, rows in _by_method(shown[shown["metric"] == metric]):
+            sizes = rows["training_questions"].to_numpy()
+            axis.plot(sizes, rows["mean"], METHOD_LINES[method], label=METHOD_TITLES[method], **_style(method))
+            axis.fill_between(sizes, rows["low"], rows["high"], color=METHOD_COLOURS[method], alpha=0.13, linewidth=0)
+        if metric in ("accuracy", "log_loss") and not np.isnan(facts[f"bayes_{metric}"]):
+            axis.axhline(facts[f"bayes_{metric}"], color=COLOURS["ink"], linewidth=0.9, linestyle=(0, (1, 2)))
+            axis.annotate(
+                "true probabilities", (1, facts[f"bayes_{metric}"]), xycoords=("axes fraction", "data"),
+                xytext=(0, 2 if metric == "log_loss" else -2), textcoords="offset points", ha="right",
+                va="bottom" if metric == "log_loss" else "top", fontsize=7,
+            )  # fmt: skip
+        _size_axis(axis)
+        axis.set_ylabel(label)
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return Drawing(
+        "curves",
+        figure,
+        shown,
+        f"{facts['models']} models, {facts['test_questions']:,} test questions. Mean over {_seeds(facts)}"
+        + ("; bands: pointwise 95 % t interval over seeds, luck of the test questions not included." if _bands(facts)
+           else "; no bands with one seed.")
+        + (" Baselines trained on all questions involve no chance, hence no band there." if _bands(facts) else ""),
+    )  # fmt: skip
+
+
+def _laws(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> Drawing:
+    law, lines, curve, paper = tables["law"], tables["law_curve"], tables["curve"], tables["paper"]
+    methods = [name for name in METHOD_TITLES if name in {*lines["method"], *paper["method"], SUBJECT}]
+    figure, axes = new_figure("double", height=3.2, ncols=2)
+    for axis, metric in zip(axes, ("accuracy", "log_loss"), strict=True):
+        points = curve[(curve["metric"] == metric) & curve["method"].isin(methods)]
+        for method, rows in _by_method(points):
+            reach = (rows["high"] - rows["mean"]).fillna(0)
+            axis.errorbar(
+                rows["training_questions"], rows["mean"], reach, linestyle="none", label=METHOD_TITLES[method],
+                elinewidth=0.8, **_style(method),
+            )  # fmt: skip
+            fitted = lines[(lines["method"] == method) & (lines["metric"] == metric)]
+            if len(fitted):
+                _law_line(axis, fitted, method, metric)
+        if metric == "accuracy":
+            for method, rows in _by_method(paper):
+                axis.plot(
+                    rows["training_questions"], rows["accuracy"], METHOD_MARKERS[method], color="white",
+                    markeredgecolor=METHOD_COLOURS[method], markeredgewidth=1, markersize=5,
+                    label=f"{METHOD_TITLES[method]}, paper's Table 1",
+                )  # fmt: skip
+            _mark_needed(axis, law)
+        axis.axvline(facts["train_questions"], color=COLOURS["grey"], linewidth=0.7, linestyle=(0, (4, 3)))
+        _size_axis(axis)
+        axis.set_ylabel(CURVES[metric])
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return Drawing(
+        "scaling_law",
+        figure,
+        lines,
+        f"Points: mean over {_seeds(facts)} with 95 % t interval. Lines: error rate (log-loss) = c + a·n^-b fitted to "
+        "the means, where they fall beyond the noise and determine b; shaded: 95 % bootstrap interval over seeds and "
+        "misfit. Dashed grey: the full set, "
+        f"{facts['train_questions']:,} questions; right of it is extrapolation."
+        + (" Bar at the bottom: where EmbedLLM's fit comes within 0.5 points of the full set, with its interval."
+           if len(_needed_row(law)) else ""),
+    )  # fmt: skip
+
+
+def _law_line(axis: Any, fitted: pd.DataFrame, method: str, metric: str) -> None:
+    def shown(name: str) -> pd.Series:
+        return 1 - fitted[name] if metric == "accuracy" else fitted[name]
+
+    colour, inside = METHOD_COLOURS[method], ~fitted["extrapolated"].astype(bool)
+    axis.plot(fitted["training_questions"][inside], shown("loss")[inside], color=colour, linewidth=1.1)
+    axis.plot(fitted["training_questions"][~inside], shown("loss")[~inside], ":", color=colour, linewidth=1.1)
+    axis.fill_between(fitted["training_questions"], shown("low"), shown("high"), color=colour, alpha=0.14, linewidth=0)
+
+
+def _needed_row(law: pd.DataFrame) -> pd.DataFrame:
+    return law[(law["method"] == SUBJECT) & (law["metric"] == "accuracy") & law["within"].notna()]
+
+
+def _mark_needed(axis: Any, law: pd.DataFrame) -> None:
+    for row in _needed_row(law).to_dict("records"):
+        place, colour = axis.get_xaxis_transform(), METHOD_COLOURS[SUBJECT]
+        low, high = np.nan_to_num([row["within_low"], row["within_high"]], nan=row["within"])
+        axis.plot([low, high], [0.035, 0.035], color=colour, linewidth=3, alpha=0.35, transform=place)
+        axis.plot([row["within"]], [0.035], "|", color=colour, markersize=8, markeredgewidth=1.6, transform=place)
+        axis.text(
+            row["within"], 0.075, f"{row['within']:,.0f} questions", transform=place, fontsize=7, ha="center",
+            color=colour,
+        )  # fmt: skip
+
+
+def _differences(difference: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
+    figure, axes = new_figure("double", height=3.2, ncols=2)
+    methods = [name for name in METHOD_TITLES if name in set(difference["versus"])]
+    for axis, (metric, label, scale) in zip(
+        axes, (("accuracy", "accuracy difference (points)", 100), ("log_loss", "log-loss difference (nats)", 1)),
+        strict=True,
+    ):  # fmt: skip
+        rows = difference[difference["metric"] == metric]
+        axis.axhline(0, color=COLOURS["ink"], linewidth=0.8)
+        for place, method in enumerate(methods):
+            mine = rows[rows["versus"] == method]
+            sizes = mine["training_questions"] * 10 ** (DODGE * (place - (len(methods) - 1) / 2))
+            values, colour = scale * mine["difference"], METHOD_COLOURS[method]
+            axis.errorbar(
+                sizes, values, scale * (mine["high"] - mine["difference"]).fillna(0), fmt="none", ecolor=colour,
+                elinewidth=0.9,
+            )  # fmt: skip
+            axis.plot(
+                sizes, values, METHOD_LINES[method], color=colour, linewidth=0.8, alpha=0.7,
+            )  # fmt: skip
+            for clear in (True, False):
+                chosen = (mine["p_adjusted"] < LEVEL) == clear
+                axis.plot(
+                    sizes[chosen], values[chosen], METHOD_MARKERS[method], markeredgecolor=colour, zorder=3,
+                    color=colour if clear else "white", label=f"against {METHOD_TITLES[method]}" if clear else None,
+                )  # fmt: skip
+        _size_axis(axis)
+        axis.set_ylabel(label)
+    axes[0].set_title("above 0: EmbedLLM better")
+    axes[1].set_title("below 0: EmbedLLM better")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return Drawing(
+        "differences",
+        figure,
+        difference,
+        f"EmbedLLM minus each other method on the same {facts['test_questions']:,} test questions, paired over "
+        f"{_seeds(facts)}; bars: 95 % t interval, not adjusted. Filled: Holm-adjusted p < {LEVEL} over all sizes and "
+        "methods of a panel; open: not told apart.",
+    )
+
+
+def _by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
+    known = set(rows["method"])
+    return [
+        (name, rows[rows["method"] == name].sort_values("training_questions"))
+        for name in METHOD_TITLES
+        if name in known
+    ]
+
+
+def _style(method: str) -> dict[str, Any]:
+    return {"color": METHOD_COLOURS[method], "marker": METHOD_MARKERS[method], "markersize": 3.6}
+
+
+def _size_axis(axis: Any) -> None:
+    axis.set_xscale("log")
+    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_xlabel("training questions (log scale)")
+
+
+def _seeds(facts: "pd.Series[Any]") -> str:
+    return f"{facts['seeds']} seed{'' if facts['seeds'] == 1 else 's'}"
+
+
+def _bands(facts: "pd.Series[Any]") -> bool:
+    return bool(facts["seeds"] > 1)

@@ -1,0 +1,153 @@
+"""Every number of the probing design, in three spaces: embeddings as the paper takes them, and predictions with and
+without the level of each model.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.errors import DataError
+from embedllm.probing import (
+    Communities,
+    Space,
+    agreement_by_rank,
+    community_distances,
+    dendrogram,
+    disagreement,
+    embedding_space,
+    function_space,
+    kind_distances,
+    matrix_correlation,
+    nearest_neighbours,
+    pca_map,
+    profile_space,
+    tsne_map,
+    without_ability,
+)
+
+if TYPE_CHECKING:
+    from ablations.results import Results
+
+
+def probe_tables(
+    results: "Results",
+    data: CorrectnessMatrix,
+    test: np.ndarray,
+    communities: Communities,
+    *,
+    permutations: int,
+    neighbours: int,
+    perplexity: float | None,
+    seed: int,
+) -> dict[str, pd.DataFrame]:
+    """The tables of the design.
+
+    - `models`: model, accuracy (share of all its graded answers that are right), a column per kind of community.
+    - `communities`: see :func:`embedllm.probing.community_distances`, with `space` and `ability` (`kept` or `removed`).
+    - `kinds`: see :func:`embedllm.probing.kind_distances`, likewise.
+    - `ability`: per space, `explained`: the share of the variance of distances that differences in accuracy explain.
+    - `pairs`: per pair of models: distance in each space, `disagreement` on the test questions that both answered,
+      `accuracy_gap`.
+    - `correlations`: Mantel's test of distance against disagreement, and against the accuracy gap.
+    - `neighbours`, `ranks`: nearest models, and mean agreement with the k-th nearest.
+    - `maps`: coordinates by PCA (`share`: of the variance on each axis) and t-SNE.
+    - `merges`, `leaves`: the tree of each space.
+    - `spaces`: unit of a distance, seeds.
+    - `notes`: what could not be done.
+
+    Raises:
+        DataError: if all models have the same embedding, or are predicted to answer alike.
+    """
+    keys = results.complete["key"].drop_duplicates().tolist()
+    spaces = [embedding_space([results.embedding(key) for key in keys])]
+    functions = [results.function(key) for key in keys]
+    spaces += [function_space(functions), profile_space(functions)]
+    names = data.model_names
+    answers = data.attempts.sum(axis=1, dtype=np.int64)
+    ability = np.full(len(names), np.nan)
+    np.divide(data.correct.sum(axis=1, dtype=np.int64), answers, out=ability, where=answers > 0)
+    differing, common = disagreement(data.correct[:, test], data.attempts[:, test])
+    notes: list[str] = []
+    parts: dict[str, list[pd.DataFrame]] = {}
+
+    def add(table: str, frame: pd.DataFrame, **columns: str) -> None:
+        parts.setdefault(table, []).append(frame.assign(**columns))
+
+    for space in spaces:
+        distances = space.distances
+        kinds = {"kept": distances}
+        try:
+            kinds["removed"], explained = without_ability(distances, ability)
+            add("ability", pd.DataFrame({"explained": [explained]}), space=space.name)
+        except DataError as error:
+            notes.append(f"Ability is not removed from distances: {error.problems[0]}.")
+        for kept, matrix in kinds.items():
+            if communities.kinds:
+                found = community_distances(matrix, communities, permutations=permutations, seed=seed)
+                add("communities", found, space=space.name, ability=kept)
+                found = kind_distances(matrix, communities, permutations=permutations, seed=seed)
+                add("kinds", found, space=space.name, ability=kept)
+        add("correlations", _correlations(kinds, differing, ability, permutations, seed, notes), space=space.name)
+        add("neighbours", nearest_neighbours(distances, names, differing, count=neighbours), space=space.name)
+        add("ranks", agreement_by_rank(distances, differing), space=space.name)
+        add("maps", _maps(space, names, perplexity, seed, notes), space=space.name)
+        tree = dendrogram(distances)
+        add("merges", pd.DataFrame(tree.merges, columns=["left", "right", "distance", "members"]), space=space.name)
+        order = pd.DataFrame({"place": range(len(names)), "model": [names[model] for model in tree.order]})
+        add("leaves", order, space=space.name)
+        add("spaces", pd.DataFrame({"unit": [space.unit], "seeds": [len(keys)]}), space=space.name)
+    first, second = np.triu_indices(len(names), 1)
+    pairs = pd.DataFrame(
+        {
+            "first": [names[model] for model in first],
+            "second": [names[model] for model in second],
+            **{space.name: space.distances[first, second] for space in spaces},
+            "disagreement": differing[first, second],
+            "common_questions": common[first, second],
+            "accuracy_gap": np.abs(ability[first] - ability[second]),
+        }
+    )
+    models = communities.table()
+    models.insert(1, "accuracy", ability)
+    joined = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
+    empty = {name: pd.DataFrame() for name in ("communities", "kinds", "ability") if name not in joined}
+    remarks = pd.DataFrame({"note": list(dict.fromkeys(notes))}, dtype="str")
+    return {"models": models, "pairs": pairs, **joined, **empty, "notes": remarks}
+
+
+def _correlations(
+    kinds: dict[str, np.ndarray],
+    differing: np.ndarray,
+    ability: np.ndarray,
+    permutations: int,
+    seed: int,
+    notes: list[str],
+) -> pd.DataFrame:
+    gap = np.abs(ability[:, None] - ability[None])
+    wanted = [("disagreement", "kept", kinds["kept"], differing), ("accuracy gap", "kept", kinds["kept"], gap)]
+    if "removed" in kinds and np.isfinite(differing).all():
+        wanted.append(("disagreement", "removed", kinds["removed"], without_ability(differing, ability)[0]))
+    rows = []
+    for other, kept, distances, matrix in wanted:
+        try:
+            found = matrix_correlation(distances, matrix, permutations=permutations, seed=seed)
+        except DataError as error:
+            notes.append(f"Distance is not correlated with {other}: {error.problems[0]}.")
+            continue
+        rows.append({"with": other, "ability": kept} | vars(found))
+    columns = ["with", "ability", "models", "pairs", "pearson", "pearson_p", "spearman", "spearman_p"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _maps(space: Space, names: list[str], perplexity: float | None, seed: int, notes: list[str]) -> pd.DataFrame:
+    coordinates, share = pca_map(space)
+    frames = [pd.DataFrame({"model": names, "x": coordinates[:, 0], "y": coordinates[:, 1]})]
+    frames[0] = frames[0].assign(method="PCA", share_x=share[0], share_y=share[1])
+    try:
+        placed = tsne_map(space, perplexity=perplexity, seed=seed)
+        frames.append(pd.DataFrame({"model": names, "x": placed[:, 0], "y": placed[:, 1]}).assign(method="t-SNE"))
+    except DataError as error:
+        notes.append(f"There is no t-SNE map: {error.problems[0]}.")
+    return pd.concat(frames, ignore_index=True)

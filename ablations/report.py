@@ -1,0 +1,147 @@
+"""One self-contained HTML page of all designs in a folder, from their tables and figures alone."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ablations.folder import DesignFolder, design_folders
+from ablations.registry import find_design
+from ablations.runner import redraw
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from embedllm.figures import Page
+
+REPORT_FILE = "report.html"
+SHOWN_ROWS = 40
+"""Longer tables are named only, with the file that holds them."""
+
+
+def write_report(directory: Path) -> Path:
+    """Write `report.html` with every design's findings, figures, caveats, tables and provenance.
+
+    Nothing is computed again: figures are taken as they were saved (and drawn where they are missing), sentences are
+    made from the tables. Designs without tables, because they never came to their end, are named.
+
+    Args:
+        directory: folder given as `--out`, with a folder per design.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: if no design has results there.
+        DataError: if figures are damaged.
+    """
+    from embedllm.figures import Page
+
+    folders = design_folders(directory)
+    ready = [folder for folder in folders if folder.has_tables]
+    unfinished = [folder.path.name for folder in folders if not folder.has_tables]
+    known = {folder.path.name: folder.provenance for folder in ready}
+    page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or "no design has come to its end yet")
+    if unfinished:
+        page.text(
+            f"Not in this report, because they have not come to their end: {', '.join(unfinished)}. Run them again; "
+            "finished cells are kept."
+        )
+    told = {folder.path.name: _told(folder) for folder in ready}
+    if ready:
+        page.section("In short", "in-short").table(
+            _overview(known), caption="Designs, their cells and data.", formats={"cells": ",d"}
+        )
+        first = [f"{known[name]['title']}. {findings[0]}" for name, (_, findings, _) in told.items() if findings]
+        page.text("The first finding of each; all of them, with figures and caveats, below.").bullets(first)
+    for folder in ready:
+        _design_section(page, folder, known[folder.path.name], *told[folder.path.name])
+    target = directory / REPORT_FILE
+    page.write(target)
+    return target
+
+
+def _told(folder: DesignFolder) -> "tuple[dict[str, pd.DataFrame], list[str], list[str]]":
+    design = find_design(folder.provenance["design"])()
+    tables = folder.tables()
+    return tables, design.findings(tables), design.caveats(tables)
+
+
+def _design_section(
+    page: "Page",
+    folder: DesignFolder,
+    known: Mapping[str, Any],
+    tables: "Mapping[str, pd.DataFrame]",
+    findings: Sequence[str],
+    caveats: Sequence[str],
+) -> None:
+    from embedllm.figures import read_figures
+
+    page.section(known["title"], known["design"])
+    if known.get("failed"):
+        page.text(f"{known['failed']} of {known['cells']} cells failed; what is shown is of the others.")
+    if findings:
+        page.text("Findings").bullets(findings)
+    for saved in read_figures(folder.figures) or redraw(folder, find_design(known["design"])())[0]:
+        page.figure(saved)
+    if caveats:
+        page.text("Caveats").bullets(caveats)
+    if known.get("notes"):
+        page.text("What was reduced or left out, and why").bullets(known["notes"])
+    long = []
+    for name, table in tables.items():
+        if 0 < len(table) <= SHOWN_ROWS:
+            page.table(table, caption=f"{name}: {folder.path.name}/tables/{name}.csv")
+        elif len(table):
+            long.append(f"`{folder.path.name}/tables/{name}.csv`: {len(table):,} rows, {', '.join(table.columns[:8])}")
+    if long:
+        page.text("Longer tables, beside this report").bullets(long)
+    page.text("Provenance").facts(_provenance(known))
+    commands = [run["command"] for run in known.get("runs", []) if run.get("command")]
+    if commands:
+        page.code("\n".join(dict.fromkeys(commands)))
+
+
+def _data_lines(known: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = []
+    for one in known:
+        data = one["data"]
+        simulated = ", simulated" if data["simulated"] else ""
+        lines.append(f"{data['name']} ({data['models']} models, {data['questions']:,} questions{simulated})")
+    return list(dict.fromkeys(lines))
+
+
+def _overview(known: Mapping[str, Mapping[str, Any]]) -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(
+        [
+            {
+                "design": name,
+                "cells": one["cells"],
+                "complete": one["complete"],
+                "failed": one["failed"],
+                "data": one["data"]["name"],
+                "encoder": one["config"]["encoder"],
+                "recipe": one["config"]["preset"],
+                "seeds": one["config"]["seeds"],
+            }
+            for name, one in known.items()
+        ]
+    )
+
+
+def _provenance(known: Mapping[str, Any]) -> dict[str, object]:
+    data, runs = known["data"], known.get("runs", [])
+    last = runs[-1] if runs else {}
+    changed = {name: value for name, value in known["config"].items() if value is not None}
+    return {
+        "data": f"{data['name']}, digest `{data['digest']}`" + (", simulated" if data["simulated"] else ""),
+        "cells": f"{known['complete']} of {known['cells']} complete, {known['failed']} failed",
+        "options": f"`{json.dumps(known['options'])}`",
+        "configuration": f"`{json.dumps(changed)}`",
+        "splits": f"{len(known['splits'])}, with a digest of each in `{known['design']}/provenance.json`",
+        "commit": last.get("git_commit"),
+        "packages": ", ".join(f"{name} {version}" for name, version in (last.get("packages") or {}).items()) or None,
+        "runs": f"{len(runs)}, the last {last['started']}" if last.get("started") else len(runs),
+    }

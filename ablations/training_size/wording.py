@@ -1,0 +1,191 @@
+"""What the tables of `training-size` say, in sentences that claim no more than their intervals carry."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from ablations.cell import READS_ENCODINGS
+from ablations.training_size.tables import SUBJECT
+from embedllm.figures.style import METHOD_TITLES
+
+LEVEL = 0.05
+
+
+def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """One finding per paragraph."""
+    facts = tables["facts"].iloc[0]
+    found = [_levels(tables["curve"], facts)]
+    for method in _methods(tables["curve"]):
+        if method != SUBJECT:
+            found += _against(tables, method, facts)
+    for method in _methods(tables["curve"]):
+        if method in READS_ENCODINGS and method != "lookup_predicted":
+            found += _needed(tables["law"], method)
+    return found + _bayes(tables, facts) + _paper(tables)
+
+
+def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What a reader must not conclude."""
+    facts = tables["facts"].iloc[0]
+    told = [
+        f"Bands and paired tests are over {facts['seeds']} seeds: the training subset, initialisation and batch order. "
+        f"All seeds share the same {facts['test_questions']:,} test questions, so a small difference that all seeds "
+        "agree on may still be luck of the test questions; the interval over questions at the full set says whether.",
+        "Subsets of one seed are nested, so the points of a curve are not independent of each other.",
+        "The scaling law is a description of these sizes. Its offset and anything beyond the full set are "
+        "extrapolation. Its intervals hold the luck of seeds and the misfit of the law, not the luck of questions.",
+    ]
+    if str(facts["encoder"]).startswith("lsa"):
+        told.append(
+            "The encoder lsa is fitted on the texts, not the labels, of all training questions at every size; with "
+            "fewer texts it would be somewhat worse at small sizes."
+        )
+    if facts["tuned"]:
+        told.append(
+            f"EmbedLLM's configuration is the best of {facts['candidates']} by mean validation log-loss at each size; "
+            "the baselines tune one number. Test questions chose nothing."
+        )
+    else:
+        told.append(
+            f"EmbedLLM's hyperparameters are those of the preset {facts['preset']} at every size; kNN's k is tuned on "
+            "validation questions at every size. `--tuned` tunes EmbedLLM too."
+        )
+    if "lookup" in set(tables["curve"]["method"]):
+        told.append("The model × benchmark lookup is given each test question's benchmark; the other methods are not.")
+    if facts["simulated"]:
+        told.append("The data is simulated: the curves show the method at work, not what real LLMs would give.")
+    if facts["failed_cells"]:
+        told.append(f"{facts['failed_cells']} cells failed and are missing from means and intervals.")
+    if len(tables["paper"]):
+        told.append(
+            "The paper's Table 1 is single runs on its own selection of rows and test questions; a gap of a point to "
+            "it is no reproduction failure by itself."
+        )
+    return told
+
+
+def _methods(curve: pd.DataFrame) -> list[str]:
+    known = set(curve["method"])
+    return [method for method in METHOD_TITLES if method in known]
+
+
+def _levels(curve: pd.DataFrame, facts: "pd.Series[Any]") -> str:
+    """Accuracy of every method at both ends of the curve."""
+    parts = []
+    for method in _methods(curve):
+        mine = curve[(curve["method"] == method) & (curve["metric"] == "accuracy")].to_dict("records")
+        first, last = mine[0], mine[-1]
+        parts.append(f"{METHOD_TITLES[method]} from {_percent(first)} to {_percent(last)}")
+    how = "one seed" if facts["seeds"] == 1 else f"means of {facts['seeds']} seeds ± 95 % t interval over seeds"
+    sizes = curve["training_questions"]
+    return f"Test accuracy with {sizes.min():,} and with {sizes.max():,} training questions, {how}: {'; '.join(parts)}."
+
+
+def _percent(row: Mapping[Any, Any]) -> str:
+    reach = "" if math.isnan(row["high"]) or row["sd"] == 0 else f" ± {100 * (row['high'] - row['mean']):.1f}"
+    return f"{100 * row['mean']:.1f}{reach} %"
+
+
+def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[Any]") -> list[str]:
+    """EmbedLLM against one method: at how many sizes beyond the noise, and whether it holds for other questions."""
+    title, told = METHOD_TITLES[method], []
+    differences = tables["difference"]
+    for metric, name, sign in (("accuracy", "accuracy", 1), ("log_loss", "log-loss", -1)):
+        rows = differences[(differences["versus"] == method) & (differences["metric"] == metric)]
+        if rows.empty or rows["p_adjusted"].isna().all():
+            continue
+        clear = rows["p_adjusted"] < LEVEL
+        better = rows[clear & (sign * rows["difference"] > 0)]["training_questions"]
+        worse = rows[clear & (sign * rows["difference"] < 0)]["training_questions"]
+        parts = []
+        for label, sizes in (("ahead", better), ("behind", worse)):
+            if len(sizes):
+                parts.append(f"{label} at {len(sizes)} of {len(rows)} sizes ({_listed(sizes)})")
+        if rest := len(rows) - len(better) - len(worse):
+            parts.append(f"not told apart at {rest}" if parts else "not told apart at any size")
+        told.append(f"{name}: EmbedLLM is {', '.join(parts)}" if better.size or worse.size else f"{name}: {parts[0]}")
+    if not told:
+        return []
+    seeds = int(differences["seeds"].max())
+    text = (
+        f"EmbedLLM against {title} on these {facts['test_questions']:,} test questions, paired over {seeds} seeds, "
+        f"Holm-adjusted p < {LEVEL}: {'; '.join(told)}."
+    )
+    full = tables["full_set"]
+    rows = full[(full["versus"] == method) & (full["metric"] == "accuracy")]
+    if len(rows) and not math.isnan(rows.iloc[0]["low"]):
+        row = rows.iloc[0]
+        largest = differences["training_questions"].max()
+        at_full = differences[
+            (differences["versus"] == method)
+            & (differences["metric"] == "accuracy")
+            & (differences["training_questions"] == largest)
+        ]
+        holds = row["p_adjusted"] < LEVEL and (at_full["p_adjusted"] < LEVEL).all()
+        text += (
+            f" With all training questions the difference in accuracy is {100 * row['difference']:+.2f} points, 95 % "
+            f"bootstrap interval over {row['questions']:,} test questions and the seeds {100 * row['low']:+.2f} to "
+            f"{100 * row['high']:+.2f}: "
+            + ("beyond the luck of questions and seeds." if holds else "it may be luck of the questions or seeds.")
+        )
+    return [text]
+
+
+def _listed(sizes: pd.Series) -> str:
+    return ", ".join(f"{size:,}" for size in sorted(sizes))
+
+
+def _needed(law: pd.DataFrame, method: str) -> list[str]:
+    """Questions needed to be as good as the full set, measured and by the law."""
+    row = law[(law["method"] == method) & (law["metric"] == "accuracy")].iloc[0]
+    if math.isnan(row["measured_within"]):
+        return []
+    points = f"{100 * row['margin']:g} points of its accuracy with the full set"
+    start = f"{METHOD_TITLES[method]} is within {points} from {row['measured_within']:,.0f} questions on"
+    if not math.isnan(row["measured_below"]):
+        start += f" ({row['measured_below']:,.0f}, the size before, is not; means over {row['seeds']} seeds)"
+    if row["reason"]:
+        return [f"{start}. No scaling law is fitted to its error rate: {row['reason']}."]
+    agree = not row["within"] < row["measured_below"] and row["within"] <= row["measured_within"]
+    interval = ""
+    if not math.isnan(row["within_low"]):
+        interval = (
+            f" (95 % bootstrap interval over seeds and misfit {row['within_low']:,.0f} to {row['within_high']:,.0f})"
+        )
+    return [
+        f"{start}. By its scaling law, error = {row['c']:.4f} + {row['a']:.3g} n^-{row['b']:.2f}, it is from "
+        f"{row['within']:,.0f} questions on{interval}."
+        + ("" if agree else " Law and measured means disagree: neither is exact.")
+    ]
+
+
+def _bayes(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> list[str]:
+    if math.isnan(facts["bayes_accuracy"]):
+        return []
+    curve = tables["curve"].query("metric == 'accuracy'")
+    full = curve[curve["training_questions"] == curve["training_questions"].max()].set_index("method")["mean"]
+    gaps = ", ".join(
+        f"{METHOD_TITLES[method]} {100 * (facts['bayes_accuracy'] - full[method]):.1f}"
+        for method in _methods(curve)
+        if method in full
+    )
+    return [
+        "A predictor that knows the simulation's true probabilities has accuracy "
+        f"{100 * facts['bayes_accuracy']:.1f} % (over all questions). Points below it at the full set: {gaps}. Part of "
+        "the gap cannot be closed by any number of questions: some of a question's difficulty does not show in its "
+        "words."
+    ]
+
+
+def _paper(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    if tables["paper"].empty:
+        return []
+    curve = tables["curve"].query("metric == 'accuracy'")
+    parts = []
+    for method in _methods(tables["paper"]):
+        rows, mine = tables["paper"][tables["paper"]["method"] == method], curve[curve["method"] == method]
+        if len(mine):
+            parts.append(f"{METHOD_TITLES[method]} {rows['accuracy'].iloc[-1]:.4f} (here {mine['mean'].iloc[-1]:.4f})")
+    return [f"The paper's Table 1, full set: {', '.join(parts)}."] if parts else []

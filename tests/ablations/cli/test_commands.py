@@ -1,0 +1,154 @@
+"""The commands, in this process, without Ray: a stand-in computes nothing."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from ablations.batches import Batch
+from ablations.cli import program
+from ablations.cli.design import DesignCommand
+from ablations.cli.options import list_to_yaml
+from ablations.config import AblationConfig
+from ablations.design import Plan
+from ablations.runner import Ablation
+from ablations.worker import CellWorker
+from embedllm.cli.program import Command, Program
+from embedllm.data import CorrectnessMatrix
+from embedllm.errors import DataError
+
+
+@pytest.fixture
+def main(toy: Any, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs `ablations toy WORDS…`; batches are computed in this process."""
+    monkeypatch.chdir(tmp_path)
+
+    def compute(self: Ablation, waiting: list[Any], listeners: list[Any], on_plan: Any) -> None:
+        worker = CellWorker(self.payload(waiting), 1)
+        for family, cells in self.families(waiting).items():
+            for listener in listeners:
+                listener.cells_started(cells)
+            self._take(worker(Batch(tuple(cells), family[1])).cells, listeners)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Ablation, "_compute", compute)
+    commands = {"toy": Command(DesignCommand(toy), toy.title), **program().commands}
+
+    def run(*words: str) -> int:
+        return Program("ablations", "", "", commands).main(list(words))
+
+    return run
+
+
+COMMON = ("--encoder", "lsa:8", "--seeds", "1", "--methods", "lookup,knn", "--out", "out")
+
+
+def test_a_design_is_run_and_told(main: Any, data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("toy", str(data_folder), *COMMON, "--size", "30") == 0
+    said = capsys.readouterr()
+    assert "design  toy: A toy" in said.err
+    assert "cells   8: 4 lookup, 4 knn" in said.err
+    assert "note    This is a toy." in said.err
+    assert "8/8 cells" in said.err
+    assert "- 4 means were found.\n  but: It is a toy." in said.out
+    assert "1 figures in out/toy/figures, tables in out/toy/tables" in said.out
+    assert "MLflow: mlflow ui --backend-store-uri sqlite:///" in said.out
+
+    assert main("toy", str(data_folder), *COMMON, "--size", "60") == 0
+    said = capsys.readouterr()
+    assert "done    4 of them, by earlier runs" in said.err
+    assert "unused  4 finished cells of other options stay in the folder and are not shown" in said.err
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A design that no data can answer."""
+
+    name: ClassVar[str] = "refused"
+    title: ClassVar[str] = "Refused"
+
+    def plan(self, data: CorrectnessMatrix, config: AblationConfig) -> Plan:
+        raise DataError("the toy", ["it cannot be done"])
+
+
+def test_all_designs_and_a_report_then_figures_again(
+    main: Any,
+    toy: Any,
+    data_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    classes = {"refused": Refused, "toy": toy}
+    for module in ("ablations.registry", "ablations.cli.every"):
+        monkeypatch.setattr(f"{module}.design_classes", lambda: classes)
+    monkeypatch.setattr("ablations.cli.session.ray_cluster", lambda address: contextlib.nullcontext())
+    assert main("all", str(data_folder), *COMMON, "--toy.size", "30") == 1
+    said = capsys.readouterr()
+    assert "1/2 refused\nrefused is left out: 1 problem in the toy:\n  - it cannot be done" in said.err
+    assert "cells   8: 4 lookup, 4 knn" in said.err
+    assert "report: out/report.html" in said.out
+    report = tmp_path / "out" / "report.html"
+    assert "4 means were found." in report.read_text()
+
+    report.unlink()
+    assert main("figures", "out") == 0
+    assert capsys.readouterr().out == "toy: 1 figures in out/toy/figures\nreport: out/report.html\n"
+    assert report.is_file()
+
+
+def test_failed_cells_are_counted_and_change_the_exit_code(
+    main: Any, data_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main("toy", str(data_folder), *COMMON, "--explode") == 1
+    said = capsys.readouterr().out
+    assert "1 of 9 cells failed; the same command tries them again. 1 x diverged" in said
+
+
+def test_a_dry_run_writes_nothing(
+    main: Any, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main("toy", str(data_folder), *COMMON, "--dry-run") == 0
+    said = capsys.readouterr().out
+    assert "cells   8: 4 lookup, 4 knn" in said
+    assert "of memory for each slot" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_refusals_say_what_to_do(main: Any, data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("toy", str(data_folder), "--size", "x") == 2
+    assert "size must be a whole number but is 'x'" in capsys.readouterr().err
+    assert main("toy", "missing") == 2
+    assert "no such folder" in capsys.readouterr().err
+    assert main("toy", str(data_folder), *COMMON, "--size", "5000") == 2
+    assert "5000 training questions are asked for but the split 'base' has" in capsys.readouterr().err
+    assert main("figures", "nothing") == 2
+    assert "holds no results of an ablation" in capsys.readouterr().err
+    assert main("toys") == 2
+    assert "the nearest is `toy`" in capsys.readouterr().err
+
+
+def test_a_file_mirrors_the_options_and_unknown_keys_are_named(
+    main: Any, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "toy.yaml"
+    file.write_text("methods: [lookup]\nseeds: 1\nsize: 30\nencoder: lsa:8\n")
+    assert main("toy", str(data_folder), "--out", "out", "--config", str(file)) == 0
+    assert "cells   4: 4 lookup" in capsys.readouterr().err
+    file.write_text("sized: 30\n")
+    assert main("toy", str(data_folder), "--config", str(file)) == 2
+    assert "unknown key 'sized'; the nearest allowed is 'size'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "yaml"), [("1,2", "[1, 2]"), ("a, b", '["a", "b"]'), ("0.5", "[0.5]"), ("[1]", "[1]"), ("null", "null")]
+)
+def test_lists_are_typed_with_commas(typed: str, yaml: str) -> None:
+    assert list_to_yaml(typed) == yaml
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in program().commands:
+        assert program().main([name, "--help"]) == 0
+        assert f"embedllm-ablations {name}" in capsys.readouterr().out

@@ -1,0 +1,191 @@
+"""Tables, sentences and figures of the held-out design from results with a planted truth."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ablations.cell import Cell
+from ablations.designs.held_out import HeldOutBenchmark
+from ablations.held_out.cells import held_out_cells
+from ablations.held_out.questions import AGAINST, LEAVING_OUT
+from embedllm.data import CorrectnessMatrix
+from embedllm.forecasting import benchmark_accuracies
+from tests.ablations.made import CONFIG, MadeResults, small
+
+DESIGN = HeldOutBenchmark(repeats=20)
+
+
+@pytest.fixture(scope="module")
+def data() -> CorrectnessMatrix:
+    data = small(models=40, questions=450)
+    skill = np.linspace(0.1, 0.9, 40)[:, None]
+    generator = np.random.default_rng(1)
+    # b0 and b1 test one skill; b2 has nothing to do with it
+    chance = np.where(data.benchmarks == "b2", generator.permutation(skill), skill)
+    correct = (generator.random(data.correct.shape) < chance).astype(np.uint8)
+    return CorrectnessMatrix(correct, data.attempts, data.questions, data.models)
+
+
+def metric_of(data: CorrectnessMatrix, cell: Cell, questions: np.ndarray) -> np.ndarray:
+    """EmbedLLM loses 0.2 on b0 where it is left out; everything else is the question's luck, the same for all."""
+    luck = np.random.default_rng(7).normal(0.7, 0.1, data.num_questions)[questions]
+    noise = np.random.default_rng([cell.config.seed, len(questions)]).normal(0, 0.02, len(questions))
+    lost = 0.2 * ((cell.method == "embedllm") & (cell.factors["held_out"] == "b0"))
+    return luck + noise - lost * (data.benchmarks[questions] == "b0")
+
+
+def skill_embedding(data: CorrectnessMatrix, cell: Cell) -> np.ndarray:
+    """A noisy skill that only questions of b0 and b1 give away, the more clearly the more of them there are."""
+    left_out = str(cell.factors["held_out"]).split(" + ")
+    generator = np.random.default_rng([cell.config.seed, *map(ord, "".join(left_out))])
+    noise = {0: 0.03, 1: 0.06, 2: 5.0}[sum(name in ("b0", "b1") for name in left_out)]
+    skill = np.linspace(0.1, 0.9, data.num_models) + generator.normal(0, noise, data.num_models)
+    return np.stack([skill, generator.normal(size=data.num_models)], axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def tables(data: CorrectnessMatrix) -> dict[str, pd.DataFrame]:
+
+    plan = DESIGN.plan(data, CONFIG)
+    results = MadeResults(
+        plan,
+        metric=lambda cell, questions: metric_of(data, cell, questions),
+        embedding=lambda cell: skill_embedding(data, cell),
+        function=lambda cell: skill_embedding(data, cell),
+    )
+    return DESIGN.tables(results, data, CONFIG)
+
+
+def test_differences_are_paired_on_the_same_questions(tables: dict[str, pd.DataFrame], data: CorrectnessMatrix) -> None:
+    frame = tables["differences"]
+    frame = frame[(frame["metric"] == "accuracy") & (frame["comparison"] == LEAVING_OUT)]
+    embedllm = frame[frame["method"] == "embedllm"].set_index("benchmark")
+    assert embedllm.loc["b0", "difference"] == pytest.approx(-0.2, abs=0.02)
+    assert embedllm.loc["b0", "holm"] < 0.01
+    assert (embedllm.loc[["b1", "b2"], "holm"] > 0.05).all()
+    assert embedllm.loc["b0", "seeds"] == 2
+    base = CONFIG.base_split(data)
+    assert embedllm.loc["b0", "questions"] == (data.benchmarks[base.test] == "b0").sum()
+    assert "lookup" not in set(frame["method"])
+    against = tables["differences"].query("comparison == @AGAINST and metric == 'accuracy' and benchmark == 'b0'")
+    assert (against["difference"] < -0.15).all()
+    assert AGAINST in set(tables["differences"]["comparison"])
+
+
+def test_values_hold_every_method_with_and_without(tables: dict[str, pd.DataFrame]) -> None:
+    frame = tables["questions"].query("metric == 'log_loss' and benchmark == 'b1'")
+    found = set(zip(frame["method"], frame["trained"], strict=True))
+    assert ("lookup", "with") in found
+    assert ("lookup", "without") not in found
+    assert {("embedllm", "with"), ("embedllm", "without"), ("knn", "without"), ("logistic", "without")} <= found
+    assert frame["low"].lt(frame["high"]).all()
+
+
+def test_a_benchmark_with_the_shared_skill_is_forecast_and_one_with_its_own_is_not(
+    tables: dict[str, pd.DataFrame],
+) -> None:
+    frame = tables["forecast"].query("features == 'embedding' and regression == 'ridge'").set_index("benchmark")
+    assert frame.loc["b0", "significant"] > 15
+    assert frame.loc["b0", "null_holm"] < 0.05
+    assert frame.loc["b2", "significant"] < 5
+    assert frame.loc["b2", "null_holm"] > 0.05
+    assert frame.loc["b0", "tau_median"] > 0.6
+    assert (tables["forecast_models"]["times_tested"] > 0).all()
+
+
+def test_contributions_find_who_helps(tables: dict[str, pd.DataFrame]) -> None:
+    frame = tables["contributions"].query("regression == 'ridge'").set_index(["contributor", "target"])
+    assert len(frame) == 6
+    assert frame.loc[("b1", "b0"), "low"] > 0
+    assert not frame.loc[("b2", "b0"), "low"] > 0
+
+
+def test_findings_claim_what_was_planted_and_no_more(tables: dict[str, pd.DataFrame]) -> None:
+    found = DESIGN.findings(tables)
+    (accuracy,) = [line for line in found if line.startswith("Leaving a benchmark out makes EmbedLLM's accuracy")]
+    assert "for 1 of 3 benchmarks: b0 -2" in accuracy
+    (ridge,) = [line for line in found if line.startswith("Ridge regression on the embedding")]
+    assert "for 2 of 3; not for b2." in ridge
+    assert any("would by luck" in line for line in found)
+    caveats = " ".join(DESIGN.caveats(tables))
+    assert "Few test questions: b0 (15), b1 (15), b2 (15)" in caveats
+    assert "overlap" in caveats
+
+
+def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) -> None:
+    drawn = {drawing.name: drawing for drawing in DESIGN.draw(tables)}
+    wanted = ["questions", "differences", "forecast", "forecast_models", "contributions_linear", "contributions_ridge"]
+    assert list(drawn) == wanted
+    assert all(len(drawing.table) and drawing.caption for drawing in drawn.values())
+    marks = [text.get_text() for text in drawn["contributions_ridge"].figure.axes[0].texts]
+    sure = tables["contributions"].query("regression == 'ridge' and (low > 0 or high < 0)")
+    assert sum("*" in mark for mark in marks) == len(sure)
+    for drawing in drawn.values():
+        drawing.figure.canvas.draw()
+
+
+def test_failed_cells_are_left_out_of_pairs(data: CorrectnessMatrix) -> None:
+
+    cells = held_out_cells(data, CONFIG, None, True)
+    plan = cells.plan()
+    lost = [
+        cells.with_it["embedllm"][0].key,
+        cells.with_it["knn"][0].key,
+        cells.removed[frozenset({"b0", "b1"})][1].key,
+    ]
+    results = MadeResults(
+        plan,
+        metric=lambda cell, questions: metric_of(data, cell, questions),
+        embedding=lambda cell: skill_embedding(data, cell),
+        function=lambda cell: skill_embedding(data, cell),
+        failed=tuple(lost),
+    )
+    tables = DESIGN.tables(results, data, CONFIG)
+    frame = tables["differences"].query("comparison == @LEAVING_OUT and metric == 'accuracy' and benchmark == 'b1'")
+    assert frame.set_index("method").loc["embedllm", "seeds"] == 1
+    assert "knn" not in set(frame["method"])
+    assert (tables["contributions"]["seeds"] == 1).all()
+
+
+def test_too_few_models_leave_the_question_tables(data: CorrectnessMatrix) -> None:
+
+    few = small(models=8, questions=300)
+    plan = DESIGN.plan(few, CONFIG)
+    results = MadeResults(plan, metric=lambda cell, questions: metric_of(few, cell, questions))
+    tables = DESIGN.tables(results, few, CONFIG)
+    assert not len(tables["forecast"])
+    assert not len(tables["contributions"])
+    assert [drawing.name for drawing in DESIGN.draw(tables)] == ["questions", "differences"]
+    assert DESIGN.findings(tables)
+    assert DESIGN.caveats(tables)
+
+
+def test_a_benchmark_that_all_models_solve_has_no_order_to_forecast(data: CorrectnessMatrix) -> None:
+
+    correct = data.correct.copy()
+    correct[:, data.benchmarks == "b2"] = 1
+    flat = CorrectnessMatrix(correct, data.attempts, data.questions, data.models)
+    assert set(benchmark_accuracies(flat)[0][:, 2]) == {1.0}
+    plan = DESIGN.plan(flat, CONFIG)
+    results = MadeResults(
+        plan,
+        metric=lambda cell, questions: metric_of(flat, cell, questions),
+        embedding=lambda cell: skill_embedding(flat, cell),
+        function=lambda cell: skill_embedding(flat, cell),
+    )
+    tables = DESIGN.tables(results, flat, CONFIG)
+    row = tables["forecast"].query("benchmark == 'b2' and features == 'embedding'").iloc[0]
+    assert row["significant"] == 0
+    assert "same accuracy: there is no order to forecast" in row["notes"]
+    assert any("b2: " in line and "no order" in line for line in DESIGN.caveats(tables))
+    assert any("not for b2" in line for line in DESIGN.findings(tables))
+    for drawing in DESIGN.draw(tables):
+        drawing.figure.canvas.draw()
+
+
+def test_names_lose_what_all_of_them_begin_with() -> None:
+    from ablations.plots.held_out import _short
+
+    assert _short(["mmlu_pro_law", "mmlu_pro_math"]) == ["law", "math"]
+    assert _short(["gsm8k", "gpqa"]) == ["gsm8k", "gpqa"]
+    assert _short(["social_iqa"]) == ["social_iqa"]

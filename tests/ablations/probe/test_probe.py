@@ -1,0 +1,161 @@
+"""Tables, sentences and figures of the probing design from results with planted families."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from ablations.batches import check_plan
+from ablations.cell import Cell
+from ablations.designs.probe import Probe
+from embedllm.data import CorrectnessMatrix
+from embedllm.errors import ConfigError, DataError
+from tests.ablations.made import CONFIG, MadeResults, small
+
+DESIGN = Probe(permutations=499)
+FAMILIES = np.repeat(["red", "blue", "green", "grey"], (6, 6, 6, 6))
+DIRECTIONS = {"red": (5, 0, 0, 0), "blue": (0, 0, 0, 0), "green": (0, 0, 0, 0), "grey": (0, 0, 0, 0)}
+
+
+@pytest.fixture(scope="module")
+def data() -> CorrectnessMatrix:
+    """Family red answers alike and lies together; family blue is only strong."""
+    data = small(models=24, questions=300)
+    generator = np.random.default_rng(0)
+    shared = generator.random(300)
+    chance = np.where(FAMILIES == "blue", 0.8, 0.5)[:, None]
+    draws = np.where(
+        (FAMILIES == "red")[:, None] & (generator.random((24, 300)) < 0.9), shared, generator.random((24, 300))
+    )
+    models = data.models.append_column("family", pa.array(FAMILIES.tolist()))
+    return dataclasses.replace(data, correct=(draws < chance).astype(np.uint8), models=models)
+
+
+def planted(cell: Cell) -> np.ndarray:
+    """The level first, as of `function_coordinates`, then where the families lie."""
+    generator = np.random.default_rng(cell.config.seed)
+    level = np.where(FAMILIES == "blue", 4.0, 0.0) + generator.normal(0, 0.3, 24)
+    places = np.array([DIRECTIONS[family] for family in FAMILIES]) + generator.normal(size=(24, 4))
+    return np.concatenate([level[:, None], places], axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def tables(data: CorrectnessMatrix) -> dict[str, pd.DataFrame]:
+    results = MadeResults(DESIGN.plan(data, CONFIG), embedding=planted, function=planted)
+    return DESIGN.tables(results, data, CONFIG)
+
+
+def test_the_plan_is_one_configuration_with_every_seed(data: CorrectnessMatrix) -> None:
+    plan = DESIGN.plan(data, CONFIG)
+    check_plan(plan, data)
+    assert [cell.config.seed for cell in plan.cells] == [0, 1]
+    assert {cell.outputs for cell in plan.cells} == {("embedding", "function")}
+    assert any("have no size that their name" in note for note in plan.notes)
+
+
+def test_planted_families_are_found_and_random_ones_are_not(tables: dict[str, pd.DataFrame]) -> None:
+    frame = tables["communities"].set_index(["space", "ability", "community"])
+    assert frame.loc[("profile", "kept", "red"), "holm"] < 0.05
+    assert frame.loc[("profile", "removed", "red"), "holm"] < 0.05
+    for family in ("green", "grey"):
+        assert frame.loc[("profile", "kept", family), "p"] > 0.01
+    assert set(tables["communities"]["kind"]) == {"family"}
+    kinds = tables["kinds"].set_index(["space", "ability"])
+    assert kinds.loc[("profile", "removed"), "p"] < 0.05
+
+
+def test_a_community_that_is_only_strong_goes_with_its_ability(tables: dict[str, pd.DataFrame]) -> None:
+    frame = tables["communities"].set_index(["space", "ability", "community"])
+    assert frame.loc[("function", "kept", "blue"), "p"] < 0.05
+    assert frame.loc[("profile", "kept", "blue"), "p"] > 0.05
+    assert frame.loc[("function", "removed", "blue"), "p"] > 0.05
+    explained = tables["ability"].set_index("space")["explained"]
+    assert explained["function"] > explained["profile"]
+    assert any("Ability is a confounder" in line for line in DESIGN.caveats(tables))
+
+
+def test_tables_hold_every_pair_neighbour_and_place(tables: dict[str, pd.DataFrame]) -> None:
+    assert len(tables["pairs"]) == 24 * 23 / 2
+    assert (tables["pairs"]["common_questions"] == 30).all()
+    assert len(tables["neighbours"]) == 3 * 24 * 3
+    red = tables["neighbours"].query(
+        "space == 'profile' and rank == 1 and model in ['m0', 'm1', 'm2', 'm3', 'm4', 'm5']"
+    )
+    assert set(red["neighbour"]) <= {f"m{number}" for number in range(6)}
+    assert (tables["maps"].groupby(["space", "method"]).size() == 24).all()
+    assert sorted(tables["leaves"].query("space == 'function'")["model"]) == sorted(
+        f"m{number}" for number in range(24)
+    )
+    assert tables["models"]["family"].tolist() == FAMILIES.tolist()
+    correlations = tables["correlations"]
+    assert set(correlations["with"]) == {"disagreement", "accuracy gap"}
+
+
+def test_findings_name_what_was_planted(tables: dict[str, pd.DataFrame]) -> None:
+    found = DESIGN.findings(tables)
+    (profile,) = [line for line in found if line.startswith("In profile space (level removed)")]
+    assert "family red (n = 6, p = " in profile
+    assert "family green" not in profile
+    assert any(line.startswith("Models of one community against models of different ones") for line in found)
+    assert any("by luck: 4%" in line for line in found)
+
+
+def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) -> None:
+    drawn = DESIGN.draw(tables)
+    spaces = ("embedding", "function", "profile")
+    names = ["communities", *(f"map_{space}" for space in spaces), *(f"similarity_{space}" for space in spaces)]
+    assert [drawing.name for drawing in drawn] == [*names, "agreement"]
+    for drawing in drawn:
+        drawing.figure.canvas.draw()
+        assert len(drawing.table)
+    rows = [text.get_text() for text in drawn[5].figure.axes[1].get_yticklabels()]
+    assert rows == tables["leaves"].query("space == 'function'").sort_values("place")["model"].tolist()
+
+
+def test_a_pool_without_communities_is_still_mapped(data: CorrectnessMatrix) -> None:
+    bare = dataclasses.replace(data, models=data.models.drop_columns(["family"]))
+    plan = DESIGN.plan(bare, CONFIG)
+    assert any("No community has enough models" in note for note in plan.notes)
+    tables = DESIGN.tables(MadeResults(plan, embedding=planted, function=planted), bare, CONFIG)
+    assert not len(tables["communities"])
+    names = [drawing.name for drawing in DESIGN.draw(tables)]
+    assert "communities" not in names
+    assert "map_profile" in names
+    assert not any("communities have a smaller" in line for line in DESIGN.findings(tables))
+
+
+def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> None:
+    right = dataclasses.replace(data, correct=np.ones_like(data.correct))
+    plan = DESIGN.plan(right, CONFIG)
+    tables = DESIGN.tables(MadeResults(plan, embedding=planted, function=planted), right, CONFIG)
+    assert not len(tables["correlations"])
+    caveats = " ".join(DESIGN.caveats(tables))
+    assert "Distance is not correlated with disagreement: all pairs of the second matrix are 0" in caveats
+    for drawing in DESIGN.draw(tables):
+        drawing.figure.canvas.draw()
+    flat = MadeResults(plan, embedding=lambda cell: np.ones((24, 3)), function=planted)
+    with pytest.raises(DataError, match="seed 0: all 24 models have the same one"):
+        DESIGN.tables(flat, right, CONFIG)
+
+
+def test_missing_labels_leave_models_without_ability(data: CorrectnessMatrix) -> None:
+    attempts = data.attempts.copy()
+    attempts[23] = 0
+    holes = dataclasses.replace(data, attempts=attempts, correct=np.minimum(data.correct, attempts))
+    tables = DESIGN.tables(MadeResults(DESIGN.plan(holes, CONFIG), embedding=planted, function=planted), holes, CONFIG)
+    caveats = " ".join(DESIGN.caveats(tables))
+    assert "Ability is not removed from distances: removing ability needs at least 4 models with a known" in caveats
+    assert set(tables["communities"]["ability"]) == {"kept"}
+    assert DESIGN.draw(tables)
+    assert DESIGN.findings(tables)
+
+
+def test_few_models_and_bad_options_are_refused() -> None:
+    with pytest.raises(DataError, match="5 models are too few to compare distances; needed: 6 or more"):
+        DESIGN.plan(small(models=5), CONFIG)
+    with pytest.raises(ConfigError, match="minimum must be at least 2 but is 1; perplexity must be positive"):
+        Probe(minimum=1, perplexity=-2)
+    with pytest.raises(DataError, match="there is no metadata column 'tribe'"):
+        Probe(communities=["tribe"]).plan(small(), CONFIG)

@@ -1,0 +1,17 @@
+from typing import Any
+
+from ablations.config import AblationConfig
+from ablations.estimate import estimate
+from ablations.runner import Ablation
+from embedllm.data import CorrectnessMatrix
+from tune.memory import HOST_PROCESS
+
+
+def test_a_design_is_played_through(toy: Any, config: AblationConfig, data: CorrectnessMatrix) -> None:
+    cost = estimate(Ablation.prepare(toy(), config, data))
+    assert 5 <= cost.batches <= 48
+    assert 0 < cost.seconds < 60
+    assert HOST_PROCESS < cost.memory < 2 * HOST_PROCESS
+    more = estimate(Ablation.prepare(toy(), config.replace(seeds=20, methods=["embedllm"]), data))
+    less = estimate(Ablation.prepare(toy(), config.replace(seeds=2, methods=["embedllm"]), data))
+    assert more.seconds > 2 * less.seconds

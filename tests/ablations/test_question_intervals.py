@@ -1,0 +1,65 @@
+"""Joint resampling of questions and seeds against its textbook limits."""
+
+import numpy as np
+import pytest
+
+from ablations.question_intervals import MINIMUM_QUESTIONS, question_interval
+
+
+def test_without_seeds_it_is_the_plain_bootstrap_over_questions() -> None:
+    generator = np.random.default_rng(0)
+    first, second = generator.normal(0.3, 1, (1, 400)), generator.normal(0, 1, (1, 400))
+    found = question_interval(first, second, np.ones(400))
+    difference = (first - second)[0]
+    error = difference.std(ddof=1) / 20
+    assert found.difference == pytest.approx(difference.mean())
+    assert found.low == pytest.approx(difference.mean() - 1.96 * error, abs=0.25 * error)
+    assert found.high == pytest.approx(difference.mean() + 1.96 * error, abs=0.25 * error)
+    assert (found.questions, found.seeds) == (400, 1)
+
+
+def test_luck_of_the_seeds_widens_the_interval() -> None:
+    generator = np.random.default_rng(1)
+    question = generator.normal(0, 0.1, 300)
+    seeds = np.array([-0.3, -0.1, 0.0, 0.15, 0.25])[:, None]
+    found = question_interval(question + seeds, np.zeros((1, 300)), np.ones(300))
+    calm = question_interval(np.tile(question, (5, 1)), np.zeros((1, 300)), np.ones(300))
+    assert found.high - found.low > 5 * (calm.high - calm.low)
+    spread = seeds.std() / np.sqrt(5)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * spread, rel=0.2)
+
+
+def test_pairing_by_question_and_seed_removes_what_they_share() -> None:
+    generator = np.random.default_rng(2)
+    shared = generator.normal(0, 5, (5, 200))
+    found = question_interval(shared + 0.1, shared, np.ones(200))
+    assert found.low == pytest.approx(0.1)
+    assert found.high == pytest.approx(0.1)
+    assert found.p_value == pytest.approx(2 / 4001)
+
+
+def test_no_difference_is_found_about_as_rarely_as_the_level() -> None:
+    generator = np.random.default_rng(3)
+    low = 0
+    for number in range(200):
+        noise = generator.normal(0, 1, (2, 60))
+        low += question_interval(noise[:1], noise[1:], np.ones(60), resamples=400, seed=number).p_value <= 0.05
+    assert 0.01 <= low / 200 <= 0.1
+
+
+def test_weights_are_those_of_a_ratio() -> None:
+    weights = np.array([1.0, 2, 0, 5] * 10)
+    totals = np.arange(40.0)[None] * (weights > 0)
+    found = question_interval(totals, 0 * totals, weights)
+    assert found.difference == pytest.approx(totals.sum() / weights.sum())
+    assert found.questions == 30
+    assert found.low < found.difference < found.high
+
+
+def test_few_questions_get_no_interval_and_none_no_number() -> None:
+    few = question_interval(np.ones((2, MINIMUM_QUESTIONS - 1)), np.zeros((1, 9)), np.ones(9))
+    assert few.difference == 1
+    assert np.isnan([few.low, few.high, few.p_value]).all()
+    none = question_interval(np.ones((1, 3)), np.zeros((1, 3)), np.zeros(3))
+    assert np.isnan(none.difference)
+    assert none.questions == 0

@@ -1,0 +1,90 @@
+import pytest
+
+from ablations.training_size.tables import make_tables
+from ablations.training_size.wording import caveats, findings
+
+
+@pytest.fixture
+def tables(make_results, power_law, pool, config):
+    return make_tables(make_results(power_law, noise=1e-4), pool, config, tuned=False)
+
+
+def test_levels_are_told_at_both_ends(tables):
+    first = findings(tables)[0]
+    assert first.startswith(
+        "Test accuracy with 100 and with 1,600 training questions, means of 5 seeds ± 95 % t interval over seeds: "
+        "EmbedLLM from 72.3 ± 0.2 % to 79.0 ± 0.2 %; kNN from 71.3 ± 0.2 % to 78.0 ± 0.2 %."
+    )
+
+
+def test_a_clear_difference_is_told_with_its_sizes_and_its_kind_of_luck(tables):
+    [text] = [one for one in findings(tables) if one.startswith("EmbedLLM against kNN")]
+    assert "on these 200 test questions, paired over 5 seeds, Holm-adjusted p < 0.05" in text
+    assert "accuracy: EmbedLLM is ahead at 5 of 5 sizes (100, 200, 400, 800, 1,600)" in text
+    assert "95 % bootstrap interval over 60 test questions and the seeds" in text
+    assert text.endswith("beyond the luck of questions and seeds.")
+
+
+def test_noise_is_not_told_as_a_difference(make_results, pool, config):
+    def same(method, size, seed, candidate):
+        return 0.2 + 3 * size**-0.8
+
+    tables = make_tables(make_results(same, noise=0.003), pool, config, tuned=False)
+    [text] = [one for one in findings(tables) if one.startswith("EmbedLLM against kNN")]
+    assert "accuracy: not told apart at any size; log-loss: not told apart at any size." in text
+    assert "it may be luck of the questions or seeds" in text
+    assert "ahead" not in text
+    assert "behind" not in text
+
+
+def test_what_is_needed_is_told_as_measured_and_by_the_law(tables):
+    [text] = [one for one in findings(tables) if one.startswith("EmbedLLM is within")]
+    assert text.startswith(
+        "EmbedLLM is within 0.5 points of its accuracy with the full set from 1,600 questions on (800, the size before,"
+        " is not; means over 5 seeds). By its scaling law, error = 0.2"
+    )
+    assert "95 % bootstrap interval over seeds and misfit" in text
+    assert "disagree" not in text
+
+
+def test_a_law_that_the_measured_means_contradict_is_told(tables):
+    mine = (tables["law"]["method"] == "embedllm") & (tables["law"]["metric"] == "accuracy")
+    tables["law"].loc[mine, "within"] = 300.0
+    [text] = [one for one in findings(tables) if one.startswith("EmbedLLM is within")]
+    assert text.endswith("Law and measured means disagree: neither is exact.")
+
+
+def test_a_refused_law_is_told_with_its_reason(make_results, pool, config):
+    flat = make_results(lambda *_: 0.3, noise=0.001)
+    texts = findings(make_tables(flat, pool, config, tuned=False))
+    assert any("No scaling law is fitted to its error rate: from the smallest to the full set" in one for one in texts)
+
+
+def test_the_simulations_bound_is_told(tables, pool):
+    [text] = [one for one in findings(tables) if "true probabilities" in one]
+    bound = 100 * pool.meta["truth"]["accuracy"]
+    assert f"has accuracy {bound:.1f} %" in text
+    assert f"EmbedLLM {bound - 79.0:.1f}" in text
+
+
+def test_one_seed_claims_nothing(make_results, power_law, pool, config):
+    tables = make_tables(make_results(power_law, seeds=1), pool, config.replace(seeds=1), tuned=False)
+    texts = findings(tables)
+    assert "one seed: EmbedLLM from 72.5 % to" in texts[0]
+    assert not any(one.startswith("EmbedLLM against") for one in texts)
+
+
+def test_caveats_name_what_applies(tables, make_results, power_law, pool, config):
+    plain = " ".join(caveats(tables))
+    assert "All seeds share the same 200 test questions" in plain
+    assert "lsa is fitted on the texts, not the labels" in plain
+    assert "preset fast at every size" in plain
+    assert "The data is simulated" in plain
+    assert "given each test question's benchmark" not in plain
+    results = make_results(power_law, methods=("embedllm", "lookup"), candidates=2)
+    results.frame.loc[results.frame["seed"] == 4, "state"] = "FAIL"
+    other = " ".join(caveats(make_tables(results, pool, config.replace(encoder="all-MiniLM-L6-v2"), tuned=True)))
+    assert "the best of 2 by mean validation log-loss" in other
+    assert "given each test question's benchmark" in other
+    assert "15 cells failed" in other
+    assert "lsa" not in other
