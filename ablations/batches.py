@@ -108,7 +108,7 @@ def families(plan: Plan, cells: Sequence[Cell], data: "CorrectnessMatrix") -> di
     Members that train fused are ordered by embedding dimension, because they are padded to the widest; all others by
     split and training size, because neighbours then share most.
     """
-    from tune.packing import fusion_key
+    from tune.engine.packing import fusion_key
 
     encodings = Encodings.of(plan)
     order = {name: place for place, name in enumerate(plan.splits)}

@@ -13,8 +13,8 @@ from ablations.design import Plan
 from ablations.outcome import CellOutcome
 from ablations.queue import MAX_BATCH, BatchOutcome, CellQueue
 from embedllm.data.splits import Split
-from tune.cluster import Slots
-from tune.memory import DataShape, pack_memory
+from tune.engine.cluster import Slots
+from tune.planning.memory import DataShape, pack_memory
 
 if TYPE_CHECKING:
     from ablations.runner import Ablation
@@ -77,7 +77,7 @@ def estimate(ablation: "Ablation") -> Estimate:
 def _resources(address: str | None) -> dict[str, float]:
     """CPUs and GPUs of the cluster, or of this machine without starting Ray."""
     if address is not None:
-        from tune.cluster import ray_cluster
+        from tune.engine.cluster import ray_cluster
 
         with ray_cluster(address) as resources:
             return resources

@@ -21,10 +21,10 @@ from ablations.outcome import CellOutcome
 from ablations.queue import MAX_BATCH, CellQueue
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import EmbedLLMError
-from tune.cluster import Slots, plan_slots, ray_cluster
 from tune.config import SweepConfig
+from tune.engine.cluster import Slots, plan_slots, ray_cluster
 from tune.interrupt import graceful_interrupt
-from tune.provenance import Provenance
+from tune.tracking.provenance import Provenance
 
 if TYPE_CHECKING:
     from ablations.worker import DesignPayload
@@ -110,7 +110,7 @@ class Ablation:
         Raises:
             ConfigError: if it holds results for other data or questions, or cannot be written.
         """
-        from tune.preflight import check_folder, refuse
+        from tune.planning.preflight import check_folder, refuse
 
         if self.folder.path.exists():
             self.folder.check(self._identity())
@@ -182,7 +182,7 @@ class Ablation:
                 )
             payload = self.payload(waiting)
             from ablations.worker import CellWorker
-            from tune.execution import run_orders
+            from tune.engine.execution import run_orders
 
             with graceful_interrupt(queue.stop):
                 run_orders(queue, CellWorker, payload, slots, self.folder.path / RAY_FOLDER)

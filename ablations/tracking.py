@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ablations.cell import METRIC_COLUMNS, Cell
 from ablations.outcome import OVERALL, CellOutcome
-from tune.fitting import mean_and_sd
-from tune.provenance import Provenance
+from tune.engine.fitting import mean_and_sd
 from tune.records import TrialRecord
-from tune.tracking import IDENTITY_FILE, MlflowTracker
-from tune.tracking_uri import resolve_tracking_uri
+from tune.tracking.provenance import Provenance
+from tune.tracking.tracker import IDENTITY_FILE, MlflowTracker
+from tune.tracking.uri import resolve_tracking_uri
 
 if TYPE_CHECKING:
     from ablations.runner import Ablation, DesignResult

@@ -16,10 +16,10 @@ import psutil
 
 from embedllm.data.simulate import simulate
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.provenance import Provenance
 from tune.records import TrialRecord
 from tune.runner import Sweep
-from tune.tracking import MlflowTracker
+from tune.tracking.provenance import Provenance
+from tune.tracking.tracker import MlflowTracker
 
 SPACE = SearchSpace(
     encoder=["lsa:8"],

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import tune.runner
 from embedllm.data import simulate
-from tune.cluster import QUIET, QUIET_OPTIONS
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.dispatch import Dispatcher, Outcome
+from tune.engine.cluster import QUIET, QUIET_OPTIONS
+from tune.engine.dispatch import Dispatcher, Outcome
 
 NODES, GPUS = 2, 2
 SPACE = SearchSpace(

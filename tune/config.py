@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from embedllm.config import PRESETS
 from embedllm.errors import ConfigError
-from tune.objectives import OBJECTIVES, PER_EPOCH_OBJECTIVES, Direction, Objective, read_objectives
+from tune.search.objectives import OBJECTIVES, PER_EPOCH_OBJECTIVES, Direction, Objective, read_objectives
 
 Sampler = Literal["tpe", "random", "qmc", "grid", "cmaes"]
 Pruner = Literal["none", "median", "hyperband", "successive-halving"]

@@ -9,13 +9,15 @@ from pathlib import Path
 
 from embedllm.errors import ConfigError
 from tune.config import SweepConfig
-from tune.study import JOURNAL_FILE
+from tune.search.study import JOURNAL_FILE
 
 CONFIG_FILE = "sweep.json"
 WINNER_FOLDER = "winner"
 WINNER_TABLE = "winner.json"
 FINALISTS_FOLDER = "finalists"
 RAY_FOLDER = "ray"
+UNNAMED = "sweeps"
+"""Folder of the sweeps that were given no name, below the current one."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,19 @@ class SweepFolder:
         staging.replace(self.path / CONFIG_FILE)
 
 
+def latest_sweep(folder: Path | None = None) -> Path:
+    """The sweep begun last among those without a name, which lie in `folder` (None: sweeps/ here).
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    folder = folder or Path(UNNAMED)
+    sweeps = [file.parent for file in folder.glob(f"*/{CONFIG_FILE}")]
+    if not sweeps:
+        raise ConfigError(f"no SWEEP is given and {folder}/ holds none; name the folder that `tune run` wrote")
+    return max(sweeps, key=lambda path: path.name)  # their names are dates and times
+
+
 def sweep_path(config: SweepConfig) -> Path:
     """Where a new sweep goes.
 
@@ -88,7 +103,7 @@ def sweep_path(config: SweepConfig) -> Path:
         ConfigError: if something is there already.
     """
     if config.out is None:
-        return (Path("sweeps") / time.strftime("%Y%m%d-%H%M%S")).resolve()
+        return (Path(UNNAMED) / time.strftime("%Y%m%d-%H%M%S")).resolve()
     path = Path(config.out).expanduser().resolve()
     if (path / JOURNAL_FILE).exists():
         raise ConfigError(

@@ -17,9 +17,9 @@ from rich.text import Text
 
 from tune.config import OBJECTIVES
 from tune.labels import config_label
-from tune.objectives import Objective
-from tune.pareto import pareto_front
 from tune.records import TrialRecord
+from tune.results.pareto import pareto_front
+from tune.search.objectives import Objective
 
 REFRESHES_PER_SECOND = 4
 PLAIN_SECONDS = 30.0

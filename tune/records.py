@@ -33,8 +33,8 @@ class TrialRecord:
         worker: node and GPUs it was trained on; None in the driver itself.
         label: name of its MLflow run after its number; empty: made of the configuration.
         params: parameters of its MLflow run; empty: the fields of the configuration.
-        scores: side -> scores per question (:mod:`tune.scores`). On their way from the worker to the sweep's folder
-            only: records read back, and those told to listeners, have none.
+        scores: side -> scores per question (:mod:`tune.results.scores`). On their way from the worker to the sweep's
+            folder only: records read back, and those told to listeners, have none.
     """
 
     trial: int

@@ -14,22 +14,22 @@ from typing import TYPE_CHECKING
 from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
 from embedllm.data.splits import Split
 from embedllm.errors import ConfigError, EmbedLLMError
-from tune.cluster import ray_cluster
 from tune.config import SweepConfig
 from tune.data import SweepData, encode, load_data
-from tune.dispatch import Dispatcher
+from tune.engine.cluster import ray_cluster
+from tune.engine.dispatch import Dispatcher
+from tune.engine.packing import Pack
 from tune.folder import RAY_FOLDER, SweepFolder, sweep_path
 from tune.interrupt import graceful_interrupt
-from tune.packing import Pack
-from tune.plan import plan_packs_here
-from tune.preflight import refuse
+from tune.planning.plan import plan_packs_here
+from tune.planning.preflight import refuse
 from tune.records import SweepListener, TrialRecord
-from tune.space import distributions
-from tune.study import SweepStudy, best_record, is_lost, read_records
+from tune.search.space import distributions
+from tune.search.study import SweepStudy, best_record, is_lost, read_records
 
 if TYPE_CHECKING:
     from embedllm.encoders import Encodings
-    from tune.winner import Winner
+    from tune.results.winner import Winner
 
 
 class SweepFailed(EmbedLLMError):
@@ -151,8 +151,8 @@ class Sweep:
                         listener.trial_finished(record)
             if not study.settled(config.trials):  # else there is nothing to start Ray for
                 with ray_cluster(config.address) as resources:
-                    from tune.execution import run_orders
-                    from tune.worker import PackWorker, SweepPayload
+                    from tune.engine.execution import run_orders
+                    from tune.engine.worker import PackWorker, SweepPayload
 
                     source = self._source()
                     plan = plan_packs_here(config, source, resources)
@@ -187,7 +187,7 @@ class Sweep:
             )
         winner = None
         if stopped is None:
-            from tune.winner import crown
+            from tune.results.winner import crown
 
             winner = crown(self, records)
         return SweepResult(folder.path, config, records, best, winner, stopped, time.monotonic() - began, startup)
@@ -222,7 +222,7 @@ def rerun(path: str | os.PathLike[str], trial: int) -> tuple[TrialRecord, TrialR
     Raises:
         ConfigError: if the sweep has no such trial.
     """
-    from tune.fitting import PackFitter
+    from tune.engine.fitting import PackFitter
 
     folder = SweepFolder.open(path)
     known = {record.trial: record for record in read_records(folder.path) if record.role == "trial"}

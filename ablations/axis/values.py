@@ -51,7 +51,7 @@ def centre(config: AblationConfig, data: "CorrectnessMatrix", around: str | None
 
 def _winner(folder: str, config: AblationConfig, data: "CorrectnessMatrix") -> tuple[FitConfig, str, list[str]]:
     from tune.folder import SweepFolder
-    from tune.winner import read_winner
+    from tune.results.winner import read_winner
 
     sweep = SweepFolder.open(folder)
     winner = read_winner(sweep.path)

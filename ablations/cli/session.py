@@ -17,10 +17,10 @@ from embedllm.cli.program import EXIT_INTERRUPTED
 from embedllm.cli.tables import render
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import DataError
-from tune.cluster import ray_cluster
-from tune.memory import show_bytes
-from tune.provenance import command_line
-from tune.tracking_uri import how_to_view, resolve_tracking_uri
+from tune.engine.cluster import ray_cluster
+from tune.planning.memory import show_bytes
+from tune.tracking.provenance import command_line
+from tune.tracking.uri import how_to_view, resolve_tracking_uri
 
 EXIT_FAILED = 1
 """Some cells have no result, or a design was refused."""

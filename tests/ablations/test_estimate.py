@@ -4,7 +4,7 @@ from ablations.config import AblationConfig
 from ablations.estimate import estimate
 from ablations.runner import Ablation
 from embedllm.data import CorrectnessMatrix
-from tune.memory import HOST_PROCESS
+from tune.planning.memory import HOST_PROCESS
 
 
 def test_a_design_is_played_through(toy: Any, config: AblationConfig, data: CorrectnessMatrix) -> None:

@@ -24,7 +24,7 @@ from embedllm.errors import ConfigError, DataError
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.cluster import ray_cluster
+        from tune.engine.cluster import ray_cluster
 
         with ray_cluster(None, num_cpus=2):
             yield

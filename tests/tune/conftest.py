@@ -15,11 +15,11 @@ TRIALS = 4
 def trained_sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four trials of two budgets, the baseline and the winner. Not to be changed; see `finished_sweep`."""
     from tune.data import SweepData
-    from tune.fitting import PackFitter
-    from tune.packing import Pack
+    from tune.engine.fitting import PackFitter
+    from tune.engine.packing import Pack
+    from tune.results.winner import crown
     from tune.runner import Sweep
-    from tune.study import SweepStudy, read_records
-    from tune.winner import crown
+    from tune.search.study import SweepStudy, read_records
 
     home = tmp_path_factory.mktemp("trained")
     data = str(simulate(models=6, questions=240, seed=2).save(home / "pool"))

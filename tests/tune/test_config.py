@@ -8,7 +8,7 @@ import pytest
 
 from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.objectives import Objective
+from tune.search.objectives import Objective
 
 
 def test_defaults_are_valid_and_survive_json() -> None:

@@ -12,12 +12,12 @@ import pytest
 
 from embedllm.data.simulate import simulate
 from tune.cli.session import conduct
-from tune.cluster import QUIET, QUIET_OPTIONS
 from tune.config import SearchSpace, SweepConfig
+from tune.engine.cluster import QUIET, QUIET_OPTIONS
 from tune.records import TrialRecord
 from tune.runner import Sweep
-from tune.study import read_records
-from tune.tracking import MlflowTracker
+from tune.search.study import read_records
+from tune.tracking.tracker import MlflowTracker
 
 pytestmark = pytest.mark.slow
 

@@ -15,8 +15,8 @@ import pytest
 
 from embedllm.data.simulate import simulate
 from tune.records import TrialRecord
-from tune.study import is_lost, read_records
-from tune.tracking import OUTBOX_FILE
+from tune.search.study import is_lost, read_records
+from tune.tracking.tracker import OUTBOX_FILE
 
 pytestmark = pytest.mark.slow
 

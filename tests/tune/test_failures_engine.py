@@ -16,17 +16,17 @@ from typing import Any
 import optuna.storages.journal._file as journal_file
 import pytest
 
-import tune.dispatch
-import tune.study
-import tune.worker
+import tune.engine.dispatch
+import tune.engine.worker
+import tune.search.study
 from embedllm.data.simulate import simulate
 from embedllm.errors import EmbedLLMError
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.dispatch import Order, Outcome
+from tune.engine.dispatch import Order, Outcome
+from tune.engine.worker import PackWorker
 from tune.records import TrialRecord
 from tune.runner import Sweep, SweepResult, resume_sweep, run_sweep
-from tune.study import SweepStudy, is_lost, read_records
-from tune.worker import PackWorker
+from tune.search.study import SweepStudy, is_lost, read_records
 
 SPACE = SearchSpace(
     encoder=["lsa:8"], embedding_dim=Range(4, 16), training_questions=[0.5, 1.0], epochs=[3], batch_questions=[32]
@@ -37,7 +37,7 @@ SPACE = SearchSpace(
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.cluster import ray_cluster
+        from tune.engine.cluster import ray_cluster
 
         with ray_cluster(None, num_cpus=2):
             yield
@@ -109,7 +109,7 @@ def test_packs_too_big_for_memory_are_split_and_later_ones_start_smaller(
                 raise MemoryError("cannot allocate 80 GiB")
             return super().__call__(order)
 
-    monkeypatch.setattr(tune.worker, "PackWorker", Cramped)
+    monkeypatch.setattr(tune.engine.worker, "PackWorker", Cramped)
     log = Log()
     with caplog.at_level(logging.WARNING, "tune"):
         space = dataclasses.replace(SPACE, training_questions=[1.0])
@@ -131,7 +131,7 @@ def test_a_trial_that_never_fits_fails_alone_and_is_replaced(
                 raise MemoryError
             return super().__call__(order)
 
-    monkeypatch.setattr(tune.worker, "PackWorker", Cramped)
+    monkeypatch.setattr(tune.engine.worker, "PackWorker", Cramped)
     result = run_sweep(config(data, tmp_path / "s"))
     assert states(result) == {"COMPLETE": 10, "FAIL": 1}
     assert result.count("FAIL") == 1
@@ -174,7 +174,7 @@ def test_a_disk_that_fills_up_ends_the_sweep_with_advice_and_it_resumes(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder / "scores"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(tune.study, "write_scores", full)
+        patch.setattr(tune.search.study, "write_scores", full)
         with pytest.raises(EmbedLLMError) as error:
             run_sweep(config(data, folder, trials=8), [log])
     assert str(error.value).startswith(f"the sweep's folder {folder} cannot be written to ([Errno 28] No space left on")
@@ -220,7 +220,7 @@ def test_a_spent_time_budget_leaves_nothing_running_and_resumes(
     data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = time.monotonic()
-    monkeypatch.setattr(tune.dispatch, "time", SimpleNamespace(monotonic=lambda: clock))
+    monkeypatch.setattr(tune.engine.dispatch, "time", SimpleNamespace(monotonic=lambda: clock))
 
     class Slow(Log):
         def trial_finished(self, record: TrialRecord) -> None:
@@ -245,7 +245,7 @@ from pathlib import Path
 from tune.config import SweepConfig
 from tune.cli.session import conduct
 from tune.runner import Sweep
-from tune.tracking import MlflowTracker
+from tune.tracking.tracker import MlflowTracker
 
 sweep = Sweep.create(SweepConfig.from_json(sys.stdin.read()))
 real = MlflowTracker.trial_finished

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-import tune.tracking
+import tune.tracking.tracker
 from embedllm.data.simulate import simulate
 from tune.cli.session import conduct
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.runner import Sweep
-from tune.study import read_records
-from tune.tracking import OUTBOX_FILE, MlflowTracker
+from tune.search.study import read_records
+from tune.tracking.tracker import OUTBOX_FILE, MlflowTracker
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ SPACE = SearchSpace(
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.cluster import ray_cluster
+        from tune.engine.cluster import ray_cluster
 
         with ray_cluster(None, num_cpus=2):
             yield
@@ -149,7 +149,7 @@ def test_a_server_back_in_time_is_delivered_to_within_the_same_run(
     sweep: Callable[..., Sweep], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    monkeypatch.setattr(tune.tracking, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(tune.tracking.tracker, "RETRY_SECONDS", 0.5)
     port, folder = free_port(), tmp_path / "s"
     uri = f"http://127.0.0.1:{port}"
     with contextlib.ExitStack() as stack:
@@ -179,7 +179,7 @@ connection.execute("ROLLBACK")
 def test_a_database_locked_longer_than_anyone_waits(
     sweep: Callable[..., Sweep], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(tune.tracking, "RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(tune.tracking.tracker, "RETRY_SECONDS", 0.5)
     database = tmp_path / "mlflow.db"
     holders = []
 

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 
 from embedllm.config import FitConfig
-from tune.objectives import read_objectives
 from tune.progress import ProgressLine
 from tune.records import TrialRecord, TrialState
+from tune.search.objectives import read_objectives
 
 CONFIG = FitConfig(encoder="lsa", embedding_dim=64, noise=0.08)
 

@@ -16,7 +16,7 @@ from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.runner import Sweep, SweepFailed, rerun, resume_sweep, run_sweep
-from tune.study import SweepStudy, is_lost, read_records
+from tune.search.study import SweepStudy, is_lost, read_records
 
 SPACE = SearchSpace(
     encoder=["lsa:8", "lsa:16"], embedding_dim=Range(4, 16), training_questions=[0.5, 1.0], epochs=[3],
@@ -45,7 +45,7 @@ class Log:
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.cluster import ray_cluster
+        from tune.engine.cluster import ray_cluster
 
         with ray_cluster(None, num_cpus=2):
             yield

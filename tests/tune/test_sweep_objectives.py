@@ -7,10 +7,10 @@ import pytest
 
 from embedllm.data.simulate import simulate
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.pareto import pareto_front
+from tune.results.pareto import pareto_front
+from tune.results.standings import Standings
+from tune.results.standings_table import standings_text
 from tune.runner import resume_sweep, run_sweep
-from tune.standings import Standings
-from tune.standings_table import standings_text
 
 SPACE = SearchSpace(
     encoder=["lsa:8"], embedding_dim=Range(4, 16), training_questions=Range(0.1, 1.0), epochs=[3], batch_questions=[32]
@@ -21,7 +21,7 @@ SPACE = SearchSpace(
 def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.cluster import ray_cluster
+        from tune.engine.cluster import ray_cluster
 
         with ray_cluster(None, num_cpus=2):
             yield

@@ -7,10 +7,10 @@ from embedllm.errors import ConfigError
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
 from tune.folder import SweepFolder, sweep_path
-from tune.plan import DryRun
-from tune.plan_text import render_plan
-from tune.preflight import Finding
-from tune.study import JOURNAL_FILE, is_locked, read_records
+from tune.planning.plan import DryRun
+from tune.planning.plan_text import render_plan
+from tune.planning.preflight import Finding
+from tune.search.study import JOURNAL_FILE, is_locked, read_records
 
 
 def plan_new(config: SweepConfig) -> int:

@@ -16,7 +16,13 @@ python -m tune leaderboard sweep --format html > leaderboard.html
 
 def add_arguments(parser: Parser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sweep", metavar="SWEEP", help="folder of the sweep")
+    parser.add_argument(
+        "sweep",
+        nargs="?",
+        type=str | None,
+        metavar="SWEEP",
+        help="folder of the sweep; none: the newest one in sweeps/",
+    )
     parser.add_argument("--top", type=int | None, metavar="INT", help="only the best so many trials, and the baseline")
     parser.add_argument(
         "--sort", type=str | None, metavar="COLUMN", help="order by this column; ranks stay the objective's"
@@ -38,17 +44,18 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> None:
     """Read the study, which a running sweep may be writing to, and print."""
-    from tune.finalists_table import render_finalists
-    from tune.standings import Standings
-    from tune.standings_table import standings_text
-    from tune.tracking import IDENTITY_FILE
-    from tune.tracking_uri import how_to_view
+    from tune.folder import latest_sweep
+    from tune.results.finalists_table import render_finalists
+    from tune.results.standings import Standings
+    from tune.results.standings_table import standings_text
+    from tune.tracking.tracker import IDENTITY_FILE
+    from tune.tracking.uri import how_to_view
 
-    standings = Standings.read(args.sweep)
+    standings = Standings.read(args.sweep or latest_sweep())
     states = None if args.state is None else [args.state]
     if args.format == "html":
-        from tune.report import leaderboard_page
-        from tune.report_blocks import add_finalists, add_leaderboard
+        from tune.report.blocks import add_finalists, add_leaderboard
+        from tune.report.page import leaderboard_page
 
         page = add_leaderboard(leaderboard_page(standings), standings, top=args.top, sort=args.sort, states=states)
         print(add_finalists(page.section("On the test questions", "test"), standings).html())

@@ -14,7 +14,13 @@ python -m tune report sweep --out results.html
 
 def add_arguments(parser: Parser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sweep", metavar="SWEEP", help="folder of the sweep, finished or not")
+    parser.add_argument(
+        "sweep",
+        nargs="?",
+        type=str | None,
+        metavar="SWEEP",
+        help="folder of the sweep, finished or not; none: the newest one in sweeps/",
+    )
     parser.add_argument(
         "--out", type=Path | None, metavar="FILE", help="the page to write (default: report.html in the sweep's folder)"
     )
@@ -22,7 +28,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> None:
     """Write the page and say where it is."""
-    from tune.report import write_report
-    from tune.standings import Standings
+    from tune.folder import latest_sweep
+    from tune.report.page import write_report
+    from tune.results.standings import Standings
 
-    print(write_report(Standings.read(args.sweep), args.out))
+    print(write_report(Standings.read(args.sweep or latest_sweep()), args.out))

@@ -30,7 +30,7 @@ def run(args: Namespace) -> int:
 
     from tune.cli.session import conduct
     from tune.folder import SweepFolder
-    from tune.preflight import check_storage, refuse
+    from tune.planning.preflight import check_storage, refuse
     from tune.runner import Sweep
 
     folder = SweepFolder.open(args.sweep)

@@ -12,7 +12,7 @@ from jsonargparse import Namespace
 from embedllm.cli.parser import Notation, Parser
 from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.objectives import COSTS, OBJECTIVES, TRAINING_METRICS, read_objectives
+from tune.search.objectives import COSTS, OBJECTIVES, TRAINING_METRICS, read_objectives
 
 EXAMPLE = """
 python -m tune run
@@ -102,7 +102,7 @@ def run(args: Namespace) -> int:
 
     from tune.cli.session import conduct
     from tune.folder import sweep_path
-    from tune.preflight import check_storage, refuse
+    from tune.planning.preflight import check_storage, refuse
     from tune.runner import Sweep
 
     refuse(check_storage(config, sweep_path(config)))  # complain before the sweep's folder is made

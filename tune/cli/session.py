@@ -9,20 +9,20 @@ from typing import Any
 from embedllm.cli.program import EXIT_INTERRUPTED
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
-from tune.finalists_table import render_finalists
 from tune.folder import WINNER_TABLE
 from tune.labels import config_label
 from tune.progress import ProgressLine
-from tune.provenance import Provenance
 from tune.records import SweepListener, TrialRecord
+from tune.report.runs import note_run
+from tune.results.finalists_table import render_finalists
+from tune.results.standings import Standings
+from tune.results.standings_table import standings_text
 from tune.runner import Sweep, SweepResult
-from tune.runs import note_run
-from tune.serving import CHAMPION, Candidate, Registered, registered_name, serve_command
-from tune.standings import Standings
-from tune.standings_table import standings_text
-from tune.study import JOURNAL_FILE, best_record, is_lost, read_records
-from tune.tracking import MlflowTracker
-from tune.tracking_uri import how_to_view
+from tune.search.study import JOURNAL_FILE, best_record, is_lost, read_records
+from tune.tracking.provenance import Provenance
+from tune.tracking.serving import CHAMPION, Candidate, Registered, registered_name, serve_command
+from tune.tracking.tracker import MlflowTracker
+from tune.tracking.uri import how_to_view
 
 LEADERBOARD_FILE = "leaderboard.csv"
 TOP = 10
@@ -150,7 +150,7 @@ def _artifacts(result: SweepResult, standings: Standings) -> list[Path]:
 def _report_page(standings: Standings) -> list[Path]:
     """The report and the folder of figures; empty where they cannot be made: no reason to lose a finished sweep."""
     from tune.figures import FIGURES_FOLDER
-    from tune.report import write_report
+    from tune.report.page import write_report
 
     try:
         page = write_report(standings)

@@ -13,8 +13,8 @@ from embedllm.figures import COLOURS, METHOD_COLOURS, METHOD_LINES, METHOD_TITLE
 from tune.config import SweepConfig
 from tune.figures.selection import NONE_COMPLETE, NotDrawn, best_first, comparable_trials, quantity_title
 from tune.labels import config_label
-from tune.leaderboard import baseline_record
 from tune.records import TrialRecord
+from tune.results.leaderboard import baseline_record
 
 NAME = "curves"
 TITLE = "Learning curves"

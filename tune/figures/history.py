@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from embedllm.figures import COLOURS, METHOD_COLOURS, METHOD_LINES, METHOD_TITLES, house_style, new_figure
 from tune.config import SweepConfig
 from tune.figures.selection import NONE_COMPLETE, NotDrawn, better_word, quantity_title, visible_limit
-from tune.leaderboard import baseline_record, is_comparable
 from tune.records import TrialRecord
-from tune.study import is_lost
+from tune.results.leaderboard import baseline_record, is_comparable
+from tune.search.study import is_lost
 
 NAME = "history"
 TITLE = "History of the search"

@@ -24,10 +24,10 @@ from embedllm.figures import (
 from tune.config import SweepConfig
 from tune.figures.axes import log_ticks
 from tune.figures.selection import NONE_COMPLETE, NotDrawn, better_word, quantity_title, sentence, visible_limit
-from tune.leaderboard import baseline_record
-from tune.objectives import COSTS, Objective
-from tune.pareto import comparable_trials, objective_value, pareto_front
 from tune.records import TrialRecord
+from tune.results.leaderboard import baseline_record
+from tune.results.pareto import comparable_trials, objective_value, pareto_front
+from tune.search.objectives import COSTS, Objective
 
 NAME = "pareto"
 TITLE = "Pareto front"

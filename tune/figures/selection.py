@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tune.config import SweepConfig
-from tune.leaderboard import is_comparable
 from tune.records import TrialRecord
+from tune.results.leaderboard import is_comparable
 
 NONE_COMPLETE = "no trial has reached its full budget yet"
 

@@ -33,8 +33,8 @@ from tune.figures.selection import (
     sentence,
     visible_limit,
 )
-from tune.leaderboard import baseline_record
 from tune.records import TrialRecord
+from tune.results.leaderboard import baseline_record
 
 NAME = "slice"
 TITLE = "Objective against each axis"

@@ -12,7 +12,7 @@ import pytest
 from embedllm.data import simulate
 from tune.cli import COMMANDS, main
 from tune.runner import Sweep
-from tune.study import read_records
+from tune.search.study import read_records
 
 Output = tuple[str, str]
 TINY = (
@@ -24,7 +24,7 @@ TINY = (
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with `pool` (data) and `sweep`, run once for all tests; Ray stays up in between."""
-    from tune.cluster import ray_cluster
+    from tune.engine.cluster import ray_cluster
 
     home = tmp_path_factory.mktemp("home")
     simulate(models=6, questions=200, seed=1).save(home / "pool")

@@ -23,7 +23,7 @@ Run = Callable[..., str]
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with data in `pool`; Ray stays up in between."""
-    from tune.cluster import ray_cluster
+    from tune.engine.cluster import ray_cluster
 
     home = tmp_path_factory.mktemp("home")
     simulate(models=6, questions=200, seed=1).save(home / "pool")

@@ -1,0 +1,270 @@
+"""The driver's state machine, without Ray: whatever workers do, the sweep ends with exactly its target."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embedllm.config import FitConfig
+from tune.config import SearchSpace, SweepConfig
+from tune.engine.dispatch import GENERATION, Dispatcher, Order, Outcome
+from tune.engine.packing import Pack
+from tune.records import TrialRecord
+from tune.results.scores import SCORES_DTYPE
+from tune.search.study import SweepStudy, is_lost, read_records
+
+
+class Log:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, int]] = []
+        self.finished: list[TrialRecord] = []
+
+    def trial_started(self, record: TrialRecord) -> None:
+        self.started.append((record.role, record.trial))
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        self.finished.append(record)
+
+
+def loss(config: FitConfig) -> float:
+    return config.noise + abs(config.learning_rate - 0.01)
+
+
+def train(pack: Pack) -> Outcome:
+    """A worker's answer: trials of learning rate above 0.045 diverge."""
+    return Outcome(
+        [
+            TrialRecord(number, "FAIL", config, role=pack.role, reason="diverged")
+            if config.learning_rate > 0.045
+            else TrialRecord(
+                number, "COMPLETE", config, role=pack.role, metrics={"val_log_loss": loss(config)},
+                budget=config.epochs, curves={"val_log_loss": [1.0, loss(config)]},
+            )
+            for number, config in pack.trials
+        ]
+    )  # fmt: skip
+
+
+def dispatcher(study: SweepStudy, log: Log | None = None, **changes: int) -> Dispatcher:
+    values = {"target": study.config.trials, "pack_size": 4, "slots": 2, "num_models": 10, **changes}
+    return Dispatcher(study, listeners=[log] if log else [], **values)  # type: ignore[arg-type]
+
+
+def drive(subject: Dispatcher, rng: random.Random, slots: int = 2, deaths: float = 0.0, limit: int = 10**6) -> int:
+    """Play Ray Tune: fill the slots, finish packs in random order; returns how many packs were finished."""
+    running: dict[str, Order] = {}
+    finished = 0
+    while finished < limit:
+        while (order := subject.next_order(f"pack{finished}-{len(running)}-{rng.random()}")) is not None:
+            running[next(key for key in subject._running if key not in running)] = order
+        assert len(running) <= slots
+        if not running:
+            assert subject.done
+            return finished
+        assert not subject.done
+        key = rng.choice(list(running))
+        order = running.pop(key)
+        if rng.random() < deaths:
+            subject.died(key, "killed")
+        else:
+            subject.finished(key, train(order.pack))
+        finished += 1
+    return finished
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("deterministic", [False, True])
+@pytest.mark.parametrize("deaths", [0.0, 0.3])
+def test_ends_with_exactly_the_target(tmp_path: Path, seed: int, deterministic: bool, deaths: float) -> None:
+    config = SweepConfig(trials=37, seed=seed, sampler="random", deterministic=deterministic)
+    log = Log()
+    with SweepStudy(tmp_path, config, 1000) as study:
+        drive(dispatcher(study, log), random.Random(seed), deaths=deaths)
+    records = [record for record in read_records(tmp_path) if record.role == "trial"]
+    assert sum(record.state == "COMPLETE" for record in records) == 37
+    assert all(record.state in ("COMPLETE", "FAIL") for record in records)
+    # Every trial's end is told once, the baseline's too.
+    told = [(record.role, record.trial) for record in log.finished]
+    assert len(told) == len(set(told)) == len(records) + 1
+    assert set(log.started) == set(told)
+
+
+def test_deterministic_mode_asks_the_same_at_any_parallelism(tmp_path: Path) -> None:
+    found = []
+    for place, (slots, pack_size) in enumerate([(1, 1), (2, 4), (5, 16)]):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        config = SweepConfig(trials=2 * GENERATION + 5, deterministic=True)
+        with SweepStudy(folder, config, 1000) as study:
+            drive(dispatcher(study, slots=slots, pack_size=pack_size), random.Random(place), slots=slots)
+            found.append([(r.trial, r.state, r.config) for r in study.records() if r.role == "trial"])
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("cut", [1, 3, 6, 9])
+def test_deterministic_mode_survives_a_crash(tmp_path: Path, cut: int) -> None:
+    # Random sampling: TPE also weighs trials by their number, and a trial that is run again gets a new one.
+    config = SweepConfig(trials=3 * GENERATION, deterministic=True, sampler="random")
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "cut").mkdir()
+    with SweepStudy(tmp_path / "whole", config, 1000) as study:
+        drive(dispatcher(study), random.Random(0))
+    crashed = SweepStudy(tmp_path / "cut", config, 1000)
+    drive(dispatcher(crashed), random.Random(1), limit=cut)
+    crashed._lock.close()
+    log = Log()
+    with SweepStudy(tmp_path / "cut", config, 1000) as study:
+        drive(dispatcher(study, log), random.Random(2))
+        records = study.records()
+    whole = {r.config for r in read_records(tmp_path / "whole") if r.role == "trial"}
+    again = [r.config for r in records if r.role == "trial" and not is_lost(r)]
+    assert set(again) == whole
+    assert len(again) == len(whole)
+    # The new driver tells of the trials that it finished itself, once each.
+    told = {(r.role, r.trial) for r in log.finished}
+    assert len(told) == len(log.finished) < len([r for r in records if not is_lost(r)])
+
+
+def test_the_baseline_runs_first_and_once(tmp_path: Path) -> None:
+    config = SweepConfig(trials=3)
+    with SweepStudy(tmp_path, config, 1000) as study:
+        subject = dispatcher(study)
+        order = subject.next_order("a")
+        assert order is not None
+        assert order.pack.role == "baseline"
+        subject.finished("a", train(order.pack))
+        drive(subject, random.Random(0))
+    with SweepStudy(tmp_path, config, 1000) as study:
+        assert dispatcher(study).done
+
+
+def test_stopping_starts_nothing_more(tmp_path: Path) -> None:
+    with SweepStudy(tmp_path, SweepConfig(trials=30), 1000) as study:
+        subject = dispatcher(study)
+        orders = {key: subject.next_order(key) for key in "ab"}
+        subject.stop("interrupted")
+        assert not subject.done
+        for key, order in orders.items():
+            assert order is not None
+            subject.finished(key, train(order.pack))
+        assert subject.next_order("c") is None
+        assert subject.done
+        assert subject.stopped == "interrupted"
+    states = {record.state for record in read_records(tmp_path)}
+    assert "RUNNING" not in states
+    with SweepStudy(tmp_path, SweepConfig(trials=30), 1000) as study:
+        drive(dispatcher(study), random.Random(0))
+        assert sum(r.state == "COMPLETE" and r.role == "trial" for r in study.records()) == 30
+
+
+def test_a_spent_time_budget_stops(tmp_path: Path) -> None:
+    with SweepStudy(tmp_path, SweepConfig(trials=30, time_budget=1e-9), 1000) as study:
+        subject = dispatcher(study)
+        drive(subject, random.Random(0))
+        assert subject.stopped == "the time budget of 1e-09 s is spent"
+
+
+def test_a_pack_that_dies_is_split_and_a_trial_that_kills_is_failed(tmp_path: Path) -> None:
+    space = SearchSpace(learning_rate=[0.01])
+    with SweepStudy(tmp_path, SweepConfig(trials=8, space=space, sampler="random"), 1000) as study:
+        subject = dispatcher(study, slots=1, pack_size=8)
+        sizes, deadly = [], 3
+        while not subject.done:
+            order = subject.next_order("p")
+            if order is None:
+                continue
+            numbers = [number for number, _ in order.pack.trials]
+            sizes.append(len(numbers))
+            if order.pack.role == "trial" and deadly in numbers:
+                subject.died("p", "worker killed")
+            else:
+                subject.finished("p", train(order.pack))
+        records = {r.trial: r for r in study.records() if r.role == "trial"}
+    assert records[deadly].state == "FAIL"
+    assert "its worker died" in (records[deadly].reason or "")
+    assert sum(r.state == "COMPLETE" for r in records.values()) == 8
+    assert len(records) == 9
+
+
+def test_out_of_memory_is_tried_again_smaller_and_a_refusal_is_not(tmp_path: Path) -> None:
+    with SweepStudy(tmp_path, SweepConfig(trials=4), 1000) as study:
+        study.tell(train(Pack((study.ask_baseline(),), "baseline")).records[0])  # type: ignore[arg-type]
+        subject = dispatcher(study, slots=1, pack_size=4)
+        order = subject.next_order("a")
+        assert order is not None
+        size = len(order.pack.trials)
+        subject.died("a", "out of memory: host")
+        smaller = subject.next_order("b")
+        assert smaller is not None
+        assert len(smaller.pack.trials) == (size + 1) // 2
+        subject.finished("b", Outcome(failure="no such thing"))
+        failed = [r for r in study.records() if r.state == "FAIL"]
+        assert [r.reason for r in failed] == ["no such thing"] * len(smaller.pack.trials)
+
+
+def test_a_sweep_where_everything_fails_ends(tmp_path: Path) -> None:
+    with SweepStudy(tmp_path, SweepConfig(trials=4, space=SearchSpace(learning_rate=[0.05])), 1000) as study:
+        subject = dispatcher(study)
+        drive(subject, random.Random(0))
+        assert subject.stopped is not None
+        assert subject.stopped.endswith("trials failed")
+
+
+def test_a_used_up_space_ends_the_sweep(tmp_path: Path) -> None:
+    space = SearchSpace(["lsa"], [4], [0.0, 0.1], [1.0], [0.01], [0.0])
+    with SweepStudy(tmp_path, SweepConfig(trials=30, space=space), 1000) as study:
+        subject = dispatcher(study)
+        drive(subject, random.Random(0))
+        assert len(study.records()) == 3
+
+
+def test_a_listener_that_raises_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken(Log):
+        def trial_finished(self, record: TrialRecord) -> None:
+            raise RuntimeError("boom")
+
+    with SweepStudy(tmp_path, SweepConfig(trials=5, sampler="random"), 1000) as study:
+        drive(dispatcher(study, Broken()), random.Random(0))
+    assert caplog.text.count("Broken failed and is told nothing more") == 1
+
+
+def test_scores_are_kept_in_the_folder_before_anyone_hears_of_the_trial(tmp_path: Path) -> None:
+    config, seen = SweepConfig(trials=1, out=str(tmp_path)), []
+
+    class Watcher(Log):
+        def trial_finished(self, record: TrialRecord) -> None:
+            seen.append(
+                (record.role, dict(record.scores), (tmp_path / "scores" / f"{record.role}-0.val.npy").is_file())
+            )
+
+    with SweepStudy(tmp_path, config, num_train=100) as study:
+        subject = dispatcher(study, Watcher(), slots=1)
+        while (order := subject.next_order("pack")) is not None:
+            outcome = train(order.pack)
+            scores = {"val": np.zeros(3, SCORES_DTYPE)}
+            subject.finished("pack", Outcome([replace(record, scores=scores) for record in outcome.records]))
+    assert set(role for role, _, _ in seen) == {"baseline", "trial"}
+    assert all(told == {} and there for _, told, there in seen), "in the folder, and out of memory"
+
+
+def test_pruners_see_the_curves_of_equal_budget(tmp_path: Path) -> None:
+    space = SearchSpace(epochs=[2, 4], learning_rate=[0.01])
+    with SweepStudy(tmp_path, SweepConfig(trials=12, space=space, pruner="median"), 1000) as study:
+        subject = dispatcher(study, slots=1)
+        seen = 0
+        while not subject.done:
+            order = subject.next_order("p")
+            if order is None:
+                continue
+            epochs = order.pack.trials[0][1].epochs
+            done = {r.trial: r for r in study.records() if r.role == "trial" and r.state == "COMPLETE"}
+            expected = {number for number, r in done.items() if r.config.epochs == epochs}
+            if order.pack.role == "trial":
+                assert set(order.history.complete) == expected
+                seen += len(expected)
+            subject.finished("p", train(order.pack))
+        assert seen > 0

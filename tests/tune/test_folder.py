@@ -1,0 +1,25 @@
+"""Folders of sweeps: the newest unnamed one is found."""
+
+from pathlib import Path
+
+import pytest
+
+from embedllm.errors import ConfigError
+from tune.config import SweepConfig
+from tune.folder import SweepFolder, latest_sweep, sweep_path
+
+
+def test_the_newest_unnamed_sweep_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    unnamed = sweep_path(SweepConfig())
+    assert unnamed.parent == tmp_path / "sweeps"
+    for name in ("20260101-000000", "20260301-120000", "20260201-000000"):
+        SweepFolder.create(SweepConfig(out=f"sweeps/{name}"), "digest")
+    (tmp_path / "sweeps" / "99990101-000000").mkdir()  # not a sweep
+    assert latest_sweep().name == "20260301-120000"
+
+
+def test_without_any_the_message_says_what_to_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="no SWEEP is given and sweeps/ holds none; name the folder that `tune run`"):
+        latest_sweep()

@@ -1,0 +1,1 @@
+"""The engine: packs dispatched to workers under Ray Tune, and trained there."""

@@ -1,0 +1,63 @@
+"""Orders executed under Ray Tune: the engine below sweeps and ablations."""
+
+import logging
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from embedllm.errors import EmbedLLMError
+from tune.engine.cluster import Slots
+from tune.engine.searcher import OrderCallback, OrderQueue, OrderSearcher
+from tune.engine.trainable import OrderTrainable, Worker
+
+
+def run_orders(
+    queue: OrderQueue, worker: Callable[[Any, int], Worker], payload: Any, slots: Slots, storage: Path
+) -> None:
+    """Have workers execute orders until the queue is done. Outcomes go to the queue; Ray Tune keeps none.
+
+    Args:
+        queue: hands out orders and takes their outcomes, in this process.
+        worker: called once per actor as `worker(payload, threads)`; what it returns is called with every order.
+        payload: the workers' data, put into Ray's object store once.
+        slots: how many orders are executed at the same time, and the resources of each.
+        storage: folder for Ray Tune's own files, removed at the end. Workers never write there, so a local path will do
+            on a cluster, too.
+
+    Raises:
+        EmbedLLMError: what the queue raised.
+    """
+    trainable = tune.with_resources(
+        tune.with_parameters(OrderTrainable, worker=worker, payload=payload, threads=slots.cpus), slots.resources
+    )
+    tuner = tune.Tuner(
+        trainable,
+        tune_config=tune.TuneConfig(
+            search_alg=OrderSearcher(queue),
+            num_samples=-1,
+            max_concurrent_trials=slots.count,
+            reuse_actors=True,
+            trial_name_creator=lambda trial: f"order_{trial.trial_id}",
+            trial_dirname_creator=lambda trial: f"order_{trial.trial_id}",
+        ),
+        run_config=tune.RunConfig(
+            name="orders",
+            storage_path=str(storage),
+            callbacks=[OrderCallback(queue)],
+            failure_config=tune.FailureConfig(max_failures=0),
+            verbose=0,
+        ),
+    )
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by the queue
+    try:
+        tuner.fit()
+    except tune.TuneError as error:
+        # Ray Tune turns what the queue raises into a traceback's text; let the error itself, with its advice, out.
+        if isinstance(error.__context__, EmbedLLMError):
+            raise error.__context__ from None
+        raise
+    finally:
+        shutil.rmtree(storage, ignore_errors=True)

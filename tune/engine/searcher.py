@@ -1,0 +1,105 @@
+"""Ray Tune's view of a queue of orders: a searcher that suggests orders, and a callback that hears of their end."""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from ray import cloudpickle
+from ray.exceptions import RayTaskError
+from ray.tune import Callback
+from ray.tune.search import Searcher
+
+from tune.engine.trainable import OUTCOME, TICKET, OutOfMemory, Ticket
+
+REASON_LENGTH = 200
+"""Characters kept of Ray's account of a worker's death."""
+
+
+class OrderQueue(Protocol):
+    """Hands out orders and takes their outcomes. Called in the driver's thread only."""
+
+    @property
+    def done(self) -> bool:
+        """Whether no order is out and none will follow."""
+        ...
+
+    def next_order(self, key: str) -> Any:
+        """The next order, known as `key` from now on; None while there is none."""
+        ...
+
+    def finished(self, key: str, outcome: Any) -> None:
+        """What the worker returned for the order known as `key`."""
+        ...
+
+    def died(self, key: str, reason: str) -> None:
+        """The worker of the order known as `key` raised, ran out of memory or is gone."""
+        ...
+
+
+class OrderSearcher(Searcher):
+    """Suggests orders to Ray Tune, for which an order is a trial."""
+
+    def __init__(self, queue: OrderQueue) -> None:
+        super().__init__()
+        self._queue = queue
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray Tune pickles an experiment for `Tuner.restore`, which we have no use for; the queue stays here.
+        return {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """The next order, None while there is none, FINISHED once there will be none."""
+        order = self._queue.next_order(trial_id)
+        if order is not None:
+            return {TICKET: Ticket(order)}
+        return Searcher.FINISHED if self._queue.done else None
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: the callback has been told already."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: the queue's owner knows all."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore: the queue's owner resumes from its own records."""
+
+
+class OrderCallback(Callback):
+    """Hands outcomes from Ray Tune to the queue, in the driver."""
+
+    def __init__(self, queue: OrderQueue) -> None:
+        self._queue = queue
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Ray Tune pickles an experiment for `Tuner.restore`, which we have no use for; the queue stays here.
+        return {}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """An order was executed. Its outcome is taken out of the result, which Ray Tune would keep."""
+        outcome = result.pop(OUTCOME)
+        if isinstance(outcome, OutOfMemory):
+            self._queue.died(trial.trial_id, f"out of memory: {outcome.reason}")
+        else:
+            self._queue.finished(trial.trial_id, outcome)
+        _release(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """The order's worker raised or died."""
+        self._queue.died(trial.trial_id, _reason(trial))
+        _release(trial)
+
+
+def _release(trial: Any) -> None:
+    trial.config[TICKET].order = None
+
+
+def _reason(trial: Any) -> str:
+    """What happened to the order's worker, in one line: an exception's last line, or the first of Ray's obituary."""
+    if not trial.pickled_error_file or not Path(trial.pickled_error_file).is_file():
+        return "no reason is known"
+    error = cloudpickle.loads(Path(trial.pickled_error_file).read_bytes())
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return lines[-1] if isinstance(error, RayTaskError) else lines[0][:REASON_LENGTH]

@@ -1,0 +1,219 @@
+"""The plan of a sweep: its packs on the cluster at hand, and for `--dry-run` everything one would want to know before.
+
+`plan_packs_here` is part of every sweep; `DryRun` looks at the rest too, and starts and writes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.data.splits import Split
+from embedllm.errors import EmbedLLMError
+from tune.config import SweepConfig
+from tune.data import SweepData, load_data
+from tune.engine.cluster import Node, Slots, cluster_nodes, memory_per_pack, plan_slots, ray_cluster
+from tune.engine.packing import MAX_PACK
+from tune.planning.encoder_state import EncoderState, encoder_state, encodings_for_a_probe
+from tune.planning.memory import GIB, DataShape
+from tune.planning.preflight import Finding, check_folder, check_nodes, check_slots, check_tracking
+from tune.planning.probe import ProbeTask, Throughput, probe
+from tune.planning.schedule import WORTH_PROBING, PackPlan, largest_pack, largest_that_fits, plan_packs, rough_seconds
+from tune.search.space import distributions
+from tune.tracking.uri import resolve_tracking_uri
+
+
+@dataclass(frozen=True)
+class ClusterPlan:
+    """How a sweep's packs lie on the cluster at hand.
+
+    Args:
+        nodes: its machines.
+        slots: how they are divided.
+        packs: size, memory and time of the packs.
+        findings: what would fail, or should be known.
+    """
+
+    nodes: Sequence[Node]
+    slots: Slots
+    packs: PackPlan
+    findings: Sequence[Finding]
+
+    def line(self, config: SweepConfig) -> str:
+        """One line on what is about to run, and why so."""
+        slots, packs = self.slots, self.packs
+        each = f"{slots.cpus} CPU{'s' * (slots.cpus > 1)}" + (f" and {slots.gpus:g} GPUs" if slots.gpus else "")
+        size = "one by one" if packs.size == 1 else f"in packs of up to {packs.size}"
+        return (
+            f"{config.trials} trials x {config.seeds} seeds {size} ({packs.reason}), "
+            f"{slots.count} at a time on {each} each"
+        )
+
+
+def plan_packs_here(
+    config: SweepConfig,
+    source: SweepData,
+    resources: dict[str, float],
+    *,
+    always_probe: bool = False,
+    baseline: bool = True,
+) -> ClusterPlan:
+    """Divide the cluster and choose the packs. Ray must be running.
+
+    Args:
+        config: the sweep.
+        source: its data and encodings.
+        resources: of the whole cluster, as `ray_cluster` gives them.
+        always_probe: measure the speed of training even where the sweep is thought to end soon.
+        baseline: whether the baseline is still to be run.
+
+    Raises:
+        ConfigError: if not even one pack finds room.
+    """
+    nodes = cluster_nodes()
+    slots = plan_slots(config, resources)
+    findings = [*check_nodes(nodes), *check_slots(slots, nodes)]
+    widths = {name: matrix.shape[1] for name, matrix in source.encodings.items()}
+    shape = DataShape.of(source.data, source.split, widths)
+    throughput = None
+    if always_probe or _worth_probing(config, shape, slots):
+        try:
+            throughput = probe(ProbeTask(config, source), slots)
+        except Exception as error:  # of the worker or of Ray, whatever it is: a sweep can do without
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
+            findings.append(Finding("warning", f"training speed could not be measured: {reason}"))
+    if throughput is not None and not baseline:
+        throughput = replace(throughput, baseline_seconds=0.0)
+    available = memory_per_pack(slots, nodes)
+    if throughput is not None and throughput.gpu_bytes is not None:
+        available = _gpu_share(slots, throughput)
+    packs = plan_packs(config, shape, slots, available, throughput)
+    if packs.problem is not None:
+        findings.append(Finding("problem", f"{packs.problem}; {_advice(config, shape, slots, packs, throughput)}"))
+    return ClusterPlan(nodes, slots, packs, findings)
+
+
+def _worth_probing(config: SweepConfig, shape: DataShape, slots: Slots) -> bool:
+    """Whether knowing the speed or the GPU's memory may pay for the seconds a probe takes."""
+    if slots.gpus and largest_pack(config, shape, config.pack or MAX_PACK, gpu=True).total > GIB:
+        return True
+    return config.pack is None and rough_seconds(config, shape, slots) > WORTH_PROBING
+
+
+def _gpu_share(slots: Slots, throughput: Throughput) -> int:
+    """Bytes of GPU memory for a pack; a pack that asks for several GPUs computes on the first."""
+    assert throughput.gpu_bytes is not None
+    total, free = throughput.gpu_bytes
+    return int(min(total * min(slots.gpus, 1.0), free))
+
+
+def _advice(config: SweepConfig, shape: DataShape, slots: Slots, packs: PackPlan, throughput: Throughput | None) -> str:
+    """What to change so that packs fit."""
+    gpu = throughput is not None and throughput.gpu_bytes is not None
+    choices = []
+    smaller = largest_that_fits(config, shape, packs.available, gpu=gpu)
+    if smaller < packs.size:
+        choices.append(f"lower pack to {smaller}")
+    if gpu and slots.gpus < 1:
+        choices.append("raise gpus_per_pack")
+    if not gpu and slots.count > 1:
+        choices.append("use fewer slots")
+    if config.seeds > 1:
+        choices.append("fewer seeds")
+    return ", or ".join([*choices, "a smaller embedding_dim"])
+
+
+@dataclass
+class DryRun:
+    """What a sweep would do, and everything that would stop it.
+
+    Args:
+        config: the sweep; its trials are those still to be run.
+        path: its folder, which is not made.
+        baseline: whether the baseline is still to be run.
+        data: the correctness matrix; None if it cannot be read.
+        split: as it would be used.
+        space_fits: whether the search space fits the data.
+        encoders: the space's encoders.
+        cluster: None if there is no cluster, or no data to plan with.
+        tracking_uri: where MLflow's records would go.
+        findings: problems and warnings.
+    """
+
+    config: SweepConfig
+    path: Path
+    baseline: bool = True
+    data: CorrectnessMatrix | None = None
+    split: Split | None = None
+    space_fits: bool = False
+    encoders: Sequence[EncoderState] = ()
+    cluster: ClusterPlan | None = None
+    tracking_uri: str | None = None
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def problems(self) -> list[str]:
+        return [finding.text for finding in self.findings if finding.kind == "problem"]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [finding.text for finding in self.findings if finding.kind == "warning"]
+
+    def look(self, *, digest: str | None = None) -> "DryRun":
+        """Look at everything; what fails is kept as a problem.
+
+        Args:
+            digest: of the data an existing sweep began with.
+        """
+        self.findings += check_folder(self.path)
+        self._attempt(self._look_at_tracking)
+        self._attempt(self._look_at_data)
+        if digest is not None and self.data is not None and self.data.digest != digest:
+            self._problem(
+                f"the data has changed since the sweep began: its digest is {self.data.digest}, it was {digest}"
+            )
+        self._attempt(self._look_at_space)
+        self._look_at_encoders()
+        self._attempt(self._look_at_cluster)
+        return self
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except EmbedLLMError as error:
+            self._problem(str(error))
+
+    def _problem(self, text: str) -> None:
+        self.findings.append(Finding("problem", text))
+
+    def _look_at_tracking(self) -> None:
+        self.tracking_uri = resolve_tracking_uri(self.config.tracking_uri, self.path)
+        self.findings += check_tracking(self.tracking_uri)
+
+    def _look_at_data(self) -> None:
+        self.data, self.split = load_data(self.config)
+
+    def _look_at_space(self) -> None:
+        from tune.search.samplers import make_sampler
+
+        if self.split is not None:
+            make_sampler(self.config, distributions(self.config.space, len(self.split.train)), 0)
+            self.space_fits = True
+
+    def _look_at_encoders(self) -> None:
+        if self.data is None or self.split is None:
+            return
+        self.encoders = [encoder_state(name, self.data, self.split) for name in self.config.space.encoder]
+        for encoder in self.encoders:
+            if encoder.state == "refused":
+                self._problem(encoder.detail)
+
+    def _look_at_cluster(self) -> None:
+        with ray_cluster(self.config.address) as resources:
+            if self.data is None or self.split is None or not self.space_fits:
+                plan_slots(self.config, resources)
+                return
+            encodings = {state.name: encodings_for_a_probe(state, self.data, self.split) for state in self.encoders}
+            source = SweepData(self.data, self.split, encodings)
+            self.cluster = plan_packs_here(self.config, source, resources, always_probe=True, baseline=self.baseline)
+            self.findings += self.cluster.findings

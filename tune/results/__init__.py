@@ -1,0 +1,1 @@
+"""What a sweep found: leaderboard, Pareto front, finalists and the winner."""

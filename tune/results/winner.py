@@ -1,0 +1,181 @@
+"""The end of a sweep: the finalists trained once more, on the test questions, beside everything they should beat."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedllm.config import FitConfig
+from embedllm.errors import EmbedLLMError
+from embedllm.storage import replaced_folder
+from tune.config import SweepConfig
+from tune.folder import FINALISTS_FOLDER, WINNER_FOLDER, WINNER_TABLE
+from tune.records import TrialRecord
+from tune.results.finalists import Finalist, finalist_rows
+from tune.results.pareto import amount_text, pareto_front
+from tune.results.scores import read_scores, write_scores
+from tune.search.objectives import COSTS
+from tune.search.study import ranking
+
+if TYPE_CHECKING:
+    from tune.engine.fitting import PackFitter
+    from tune.runner import Sweep
+
+FRONT_FINALISTS = 5
+"""Trials of a Pareto front judged on the test questions where `finalists` is not given."""
+
+
+@dataclass(frozen=True)
+class JudgedTrial:
+    """A finalist trained once more and judged on the test questions, which nothing was selected by.
+
+    Args:
+        trial: its number.
+        config: its configuration.
+        metrics: `val_*`, `test_*` and `train_log_loss`, with `_sd` over seeds.
+        artifact: folder of the saved model, for `embedllm route` and `embedllm evaluate`.
+    """
+
+    trial: int
+    config: FitConfig
+    metrics: Mapping[str, float]
+    artifact: Path
+
+
+@dataclass(frozen=True)
+class Winner(JudgedTrial):
+    """The best finalist by the validation questions, whatever the test questions say.
+
+    Args:
+        rows: the finalists on the test questions, this one first; see :func:`tune.results.finalists.finalist_rows`.
+        finalists: all of them, this one first.
+    """
+
+    rows: Sequence[Mapping[str, Any]]
+    finalists: Sequence[JudgedTrial]
+
+
+def choose_finalists(records: Sequence[TrialRecord], config: SweepConfig) -> list[TrialRecord]:
+    """The trials to judge on the test questions, the winner first.
+
+    With one objective the best by it; with several some of the Pareto front, evenly spread along it from end to end.
+    """
+    if config.objectives is None:
+        return ranking(records, config)[: config.finalists or 1]
+    front = pareto_front(records, config.goals)
+    count = min(config.finalists or FRONT_FINALISTS, len(front))
+    return [front[place] for place in np.linspace(0, len(front) - 1, count).round().astype(int)]
+
+
+def crown(sweep: "Sweep", records: Sequence[TrialRecord]) -> Winner:
+    """Train the finalists once more, in this process, save them, and judge them on the test questions.
+
+    A finalist judged before is read back: the test questions are looked at once per finalist.
+
+    Args:
+        sweep: data and encodings.
+        records: all trials; the baseline's test metrics are taken from there. One at least is complete.
+
+    Raises:
+        EmbedLLMError: if a finalist diverges now.
+    """
+    # Imported here: a leaderboard, which only reads what was crowned, need not wait for PyTorch.
+    from embedllm.artifact import check_target
+    from tune.data import SweepData
+    from tune.engine.fitting import PackFitter
+
+    path = sweep.folder.path
+    chosen = choose_finalists(records, sweep.folder.config)
+    known = read_winner(path)
+    if known is not None and [judged.trial for judged in known.finalists] == [record.trial for record in chosen]:
+        return known
+    encoders = {record.config.encoder for record in chosen}
+    source = SweepData(sweep.data, sweep.split, {name: sweep.encodings[name].matrix for name in encoders})
+    settings = sweep.folder.config
+    fitter = PackFitter(
+        source, seeds=chosen[0].seeds, objective=settings.objective, threads=settings.cpus_per_pack or 1
+    )
+    before = {} if known is None else {judged.trial: judged for judged in known.finalists}
+    finalists = [
+        _read_back(path, record, before.get(record.trial)) or _judge(sweep, fitter, record) for record in chosen
+    ]
+    judged = [
+        JudgedTrial(one.record.trial, one.record.config, one.metrics, finalist_folder(path, one.record.trial))
+        for one in finalists
+    ]
+    best = judged[0]
+    rows = finalist_rows(sweep, finalists, records)
+    for row, record in zip(rows, chosen, strict=False):  # the finalists' rows come first
+        costs = [amount_text(record, goal.name) for goal in settings.goals[1:] if goal.name in COSTS]
+        if costs:
+            row["title"] = row["title"].replace(":", f" ({', '.join(costs)}):", 1)
+    artifact = check_target(path / WINNER_FOLDER)
+    with replaced_folder(artifact) as staging:
+        shutil.copytree(best.artifact, staging, dirs_exist_ok=True)
+    winner = Winner(best.trial, best.config, best.metrics, artifact, rows, judged)
+    _write(path, winner)
+    return winner
+
+
+def finalist_folder(path: Path, trial: int) -> Path:
+    """Where a finalist's artifact lies in a sweep's folder."""
+    return path / FINALISTS_FOLDER / f"trial-{trial}"
+
+
+def read_winner(path: Path) -> Winner | None:
+    """The winner crowned last in a sweep's folder, and the other finalists, if any."""
+    file = path / WINNER_TABLE
+    if not file.is_file():
+        return None
+    content = json.loads(file.read_text())
+    best = (content["trial"], FitConfig(**content["config"]), content["metrics"], path / WINNER_FOLDER)
+    finalists = [
+        JudgedTrial(one["trial"], FitConfig(**one["config"]), one["metrics"], finalist_folder(path, one["trial"]))
+        for one in content.get("finalists", [])
+    ]
+    # Sweeps of older versions have no finalists but the winner, and its artifact in the winner's folder only.
+    return Winner(*best, content["rows"], finalists or [JudgedTrial(*best)])
+
+
+def _judge(sweep: "Sweep", fitter: "PackFitter", record: TrialRecord) -> Finalist:
+    """Train a finalist, save it, and keep its scores per test question for later comparisons."""
+    from embedllm.artifact import save_artifact
+
+    [results] = fitter.fit_seeds([record.config])
+    failed = [result.failure for result in results if result.failure is not None]
+    if failed:
+        raise EmbedLLMError(f"trial {record.trial} succeeded in the search but not when trained again: {failed[0]}")
+    metrics, scores = fitter.judge(record.config.encoder, results, ("val", "test"))
+    path = sweep.folder.path
+    encoder = sweep.encodings[record.config.encoder].encoder
+    save_artifact(finalist_folder(path, record.trial), results, encoder, sweep.data, sweep.split, metrics)
+    write_scores(path, replace(record, scores={"test": scores["test"]}))
+    return Finalist(record, metrics, scores["test"])
+
+
+def _read_back(path: Path, record: TrialRecord, judged: JudgedTrial | None) -> Finalist | None:
+    """A finalist judged before, if everything about it is still there."""
+    if judged is None or judged.config != record.config or not judged.artifact.is_dir():
+        return None
+    scores = read_scores(path, replace(record, metrics=judged.metrics), "test")
+    return None if scores is None else Finalist(record, judged.metrics, scores)
+
+
+def _write(path: Path, winner: Winner) -> None:
+    """Write `winner.json`, all or nothing."""
+    content = {
+        "trial": winner.trial,
+        "config": asdict(winner.config),
+        "metrics": winner.metrics,
+        "rows": winner.rows,
+        "finalists": [
+            {"trial": one.trial, "config": asdict(one.config), "metrics": one.metrics} for one in winner.finalists
+        ],
+    }
+    staging = path / f".{WINNER_TABLE}"
+    staging.write_text(json.dumps(content, indent=2) + "\n")
+    staging.replace(path / WINNER_TABLE)

@@ -1,0 +1,281 @@
+"""The Optuna study of a sweep: the only source of truth about its trials."""
+
+import dataclasses
+import fcntl
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from embedllm.config import FitConfig
+from embedllm.errors import ConfigError, EmbedLLMError
+from tune.config import SweepConfig
+from tune.records import TrialRecord
+from tune.results.scores import write_scores
+from tune.search.journal import BatchedJournal, repair_journal
+from tune.search.objectives import objective_value
+from tune.search.samplers import make_sampler, unused_configurations
+from tune.search.space import baseline_config, distributions, suggest
+
+JOURNAL_FILE = "journal.log"
+LOCK_FILE = ".lock"
+STUDY_NAMES: dict[Literal["trial", "baseline"], str] = {"trial": "sweep", "baseline": "baseline"}
+"""The baseline lives in a study of its own, so that the sampler never learns from it."""
+
+STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAIL": TrialState.FAIL}
+RESULT_FIELDS = ("seeds", "metrics", "curves", "best_epoch", "budget", "seconds", "parameters", "reason", "worker")
+
+optuna.logging.set_verbosity(logging.WARNING)
+
+
+class SweepStudy:
+    """Asks for configurations, keeps results, and reads them back. One process at a time.
+
+    Use as a context manager: whatever way it is left, no trial stays RUNNING.
+    """
+
+    def __init__(self, folder: Path, config: SweepConfig, num_train: int) -> None:
+        """Create the study of `folder`, or open it: trials a killed driver left RUNNING are failed and queued again.
+
+        Args:
+            folder: the sweep's folder; exists.
+            config: the sweep's configuration.
+            num_train: number of training questions, the unit of fractional training sizes.
+
+        Raises:
+            ConfigError: if another process is running this sweep, or the space does not fit the data.
+        """
+        self.config = config
+        self.num_train = num_train
+        self.distributions = distributions(config.space, num_train)
+        self._folder = folder
+        self._lock = _take_lock(folder)
+        path = folder / JOURNAL_FILE
+        repair_journal(path)
+        self._journal = BatchedJournal(path)
+        self._storage = JournalStorage(self._journal)
+        directions = {
+            "trial": [goal.direction for goal in config.goals],
+            "baseline": [config.direction],  # what it costs is fixed, it has no choice between objectives
+        }
+        self._studies = {
+            role: optuna.create_study(
+                storage=self._storage, study_name=name, directions=directions[role], load_if_exists=True
+            )
+            for role, name in STUDY_NAMES.items()
+        }
+        if config.objectives is not None and self._studies["trial"].metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._studies["trial"].set_metric_names([goal.name for goal in config.goals])
+        self.fail_running("the driver ended before this trial did")
+
+    def __enter__(self) -> "SweepStudy":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fail what is still RUNNING as lost, and let other processes open the study."""
+        try:
+            self.fail_running("the sweep ended before this trial did")
+        finally:
+            self._lock.close()
+
+    def ask(self, count: int) -> list[tuple[int, FitConfig]]:
+        """The next trials, now RUNNING: numbers and configurations. Fewer than `count` where a finite space is used up.
+
+        Configurations of lost trials come first.
+        """
+        study = self._studies["trial"]
+        trials = study.get_trials(deepcopy=False)
+        waiting = sum(trial.state == TrialState.WAITING for trial in trials)
+        left = unused_configurations(study, self.config)
+        if left is not None:
+            count = min(count, left + waiting)
+        ordinal = sum(trial.state != TrialState.WAITING and "lost" not in trial.user_attrs for trial in trials)
+        asked = []
+        with self._batch():
+            study.sampler = make_sampler(self.config, self.distributions, ordinal)
+            for _ in range(count):
+                trial = study.ask()
+                config = suggest(trial, self.config, self.num_train)
+                trial.set_user_attr("config", dataclasses.asdict(config))
+                asked.append((trial.number, config))
+        return asked
+
+    def waiting(self) -> int:
+        """Number of configurations queued to be run again."""
+        trials = self._studies["trial"].get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        return len(trials)
+
+    def settled(self, target: int) -> bool:
+        """Whether nothing is left to run: the baseline and `target` trials are done, or all of a finite space."""
+        baseline, trial = self._studies["baseline"], self._studies["trial"]
+        if not baseline.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            return False
+        finished = trial.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        return len(finished) >= target or (self.waiting() == 0 and unused_configurations(trial, self.config) == 0)
+
+    def ask_baseline(self) -> tuple[int, FitConfig] | None:
+        """The baseline's trial, now RUNNING, or None if it is finished."""
+        study = self._studies["baseline"]
+        if study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            return None
+        config = baseline_config(self.config)
+        with self._batch():
+            trial = study.ask()
+            trial.set_user_attr("config", dataclasses.asdict(config))
+        return trial.number, config
+
+    def tell(self, record: TrialRecord) -> None:
+        """Keep a finished trial, in one write; its scores per question first, in a file of their own."""
+        with self._told():
+            write_scores(self._folder, record)
+        study = self._studies[record.role]
+        frozen = self._frozen(record)
+        goals = self.config.goals if record.role == "trial" else self.config.goals[:1]
+        known = [objective_value(record, goal.name) for goal in goals]
+        values = [value for value in known if value is not None] if record.state == "COMPLETE" else None
+        with self._batch():
+            result = {name: getattr(record, name) for name in RESULT_FIELDS}
+            self._storage.set_trial_user_attr(frozen._trial_id, "result", result)
+            if self.config.pruner != "none":
+                for epoch, loss in enumerate(record.curves.get(self.config.objective, ()), start=1):
+                    self._storage.set_trial_intermediate_value(frozen._trial_id, epoch, loss)
+            study.tell(record.trial, values, state=STATES[record.state])
+
+    def records(self) -> list[TrialRecord]:
+        """Every trial, the baseline first; see :func:`read_records`."""
+        return _records(self._studies)
+
+    def history(self) -> list[FrozenTrial]:
+        """The search's trials as Optuna keeps them, for pruners. Not to be changed."""
+        return self._studies["trial"].get_trials(deepcopy=False)
+
+    def fail_running(self, reason: str) -> None:
+        """Fail every RUNNING trial as lost and queue its configuration to be run again."""
+        for role, study in self._studies.items():
+            running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+            if not running:
+                continue
+            with self._batch():
+                for trial in running:
+                    self._storage.set_trial_user_attr(trial._trial_id, "lost", True)
+                    self._storage.set_trial_user_attr(trial._trial_id, "result", {"reason": f"lost: {reason}"})
+                    study.tell(trial.number, state=TrialState.FAIL)
+                    if role == "trial" and "config" in trial.user_attrs:
+                        study.enqueue_trial(trial.params)
+
+    def _frozen(self, record: TrialRecord) -> FrozenTrial:
+        return self._studies[record.role].get_trials(deepcopy=False)[record.trial]
+
+    @contextmanager
+    def _batch(self) -> Iterator[None]:
+        self._storage.get_all_studies()  # reads the whole file, as a batch requires
+        with self._told(), self._journal.batch():
+            yield
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turn what a disk raises into an error that says what to do."""
+        try:
+            yield
+        except OSError as error:
+            raise EmbedLLMError(
+                f"the sweep's folder {self._folder} cannot be written to ({error}); free space or make it writable, "
+                f"then `python -m tune resume {self._folder}` goes on: finished trials are kept"
+            ) from error
+
+
+def read_records(folder: Path) -> list[TrialRecord]:
+    """Every trial of a sweep, running or not, without touching it: the baseline first, then by number.
+
+    Raises:
+        ConfigError: if `folder` is not a sweep's.
+    """
+    path = folder / JOURNAL_FILE
+    if not path.is_file():
+        raise ConfigError(f"{folder} is not a sweep: {JOURNAL_FILE} is missing; `tune run --out {folder}` makes one")
+    storage = JournalStorage(BatchedJournal(path))
+    known = {study.study_name for study in storage.get_all_studies()}
+    return _records(
+        {
+            role: optuna.load_study(study_name=name, storage=storage)
+            for role, name in STUDY_NAMES.items()
+            if name in known
+        }
+    )
+
+
+def _records(studies: dict[Literal["trial", "baseline"], optuna.Study]) -> list[TrialRecord]:
+    return [
+        _record(trial, role)
+        for role in ("baseline", "trial")
+        if role in studies
+        for trial in studies[role].get_trials(deepcopy=False)
+        if "config" in trial.user_attrs
+    ]
+
+
+def _record(trial: FrozenTrial, role: Literal["trial", "baseline"]) -> TrialRecord:
+    result: dict[str, Any] = trial.user_attrs.get("result", {})
+    config = FitConfig(**trial.user_attrs["config"])
+    return TrialRecord(trial=trial.number, state=trial.state.name, config=config, role=role, **result)  # type: ignore[arg-type]
+
+
+def best_record(records: Sequence[TrialRecord], config: SweepConfig) -> TrialRecord | None:
+    """The complete trial with the best objective on the validation questions; see :func:`ranking`."""
+    return next(iter(ranking(records, config)), None)
+
+
+def ranking(records: Sequence[TrialRecord], config: SweepConfig) -> list[TrialRecord]:
+    """The complete trials, the best objective on the validation questions first; the baseline does not compete.
+
+    With several objectives the first decides, and between equals the next: the first trial is one of the Pareto front.
+    """
+    complete = [record for record in records if record.role == "trial" and record.state == "COMPLETE"]
+    goals = config.goals
+
+    def badness(record: TrialRecord) -> list[float]:
+        values = [objective_value(record, goal.name) for goal in goals]
+        return [math.inf if value is None else goal.sign * value for goal, value in zip(goals, values, strict=True)]
+
+    return sorted(complete, key=badness)
+
+
+def is_lost(record: TrialRecord) -> bool:
+    """Whether a failed trial says nothing about its configuration: its process ended, and it was queued again."""
+    return record.state == "FAIL" and (record.reason or "").startswith("lost: ")
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether another process is running the sweep of this folder."""
+    if not (folder / LOCK_FILE).exists():
+        return False
+    with (folder / LOCK_FILE).open() as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+def _take_lock(folder: Path) -> IO[str]:
+    handle = (folder / LOCK_FILE).open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise ConfigError(
+            f"{folder} is being run by another process; wait for it or stop it, then use `tune resume {folder}`"
+        ) from None
+    return handle
