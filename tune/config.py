@@ -250,6 +250,11 @@ class SweepConfig:
         return [goal for goal in self.objectives if isinstance(goal, Objective)]
 
     @property
+    def learns(self) -> bool:
+        """Whether the sampler learns from finished trials; others lose nothing by proposing far ahead."""
+        return self.sampler in ("tpe", "cmaes")
+
+    @property
     def direction(self) -> Direction:
         """Whether smaller or larger values of the objective are better."""
         return OBJECTIVES[self.objective]

@@ -5,9 +5,11 @@ result = resume_sweep("first", trials=128)
 """
 
 import os
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,6 +125,7 @@ class Sweep:
         *,
         trials: int | None = None,
         on_plan: Callable[[str], None] | None = None,
+        on_searched: Callable[[Sequence[TrialRecord]], None] | None = None,
     ) -> SweepResult:
         """Train until `trials` are finished (None = as configured), those of earlier runs included.
 
@@ -131,6 +134,7 @@ class Sweep:
                 not have been able to.
             trials: a new target.
             on_plan: given one line about slots and packs before the first pack starts.
+            on_searched: given all records when no trial will follow, before the winner is judged.
 
         Raises:
             SweepFailed: if no trial succeeded.
@@ -168,6 +172,8 @@ class Sweep:
                         listeners=listeners,
                     )
                     startup = time.monotonic() - began
+                    # What judging the winner needs, PyTorch among it, is imported while the workers train.
+                    threading.Thread(target=import_module, args=("tune.engine.fitting",), daemon=True).start()
                     with graceful_interrupt(dispatcher.stop):
                         run_orders(
                             dispatcher,
@@ -185,6 +191,8 @@ class Sweep:
                 f"no trial of {folder.path} succeeded ({stopped or 'all failed'}); "
                 f"reasons: {'; '.join(sorted(reasons)[:3]) or 'none was finished'}"
             )
+        if on_searched is not None:
+            on_searched(records)
         winner = None
         if stopped is None:
             from tune.results.winner import crown

@@ -61,6 +61,9 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
     folder.mkdir(parents=True, exist_ok=True)
     saved = _saved(folder, name, caption)
     with house_style():
+        # The layout, which takes as long as the drawing, is found once for all formats.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         _write(saved.png, lambda path: figure.savefig(path, format="png"))
         # Transparent, so that the page's colour shows through; without a date, so that equal figures are equal files.
         _write(saved.svg, lambda path: figure.savefig(path, format="svg", transparent=True, metadata={"Date": None}))

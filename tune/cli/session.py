@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from embedllm.cli.program import EXIT_INTERRUPTED
+from tune.cli.drawing import FigureDrawing
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
 from tune.folder import WINNER_TABLE
@@ -72,9 +73,12 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     several = config.goals if config.objectives else ()
     best = best_record(earlier, config)
     progress = ProgressLine(config.trials, config.objective, done=done, best=best, objectives=several, earlier=earlier)
+    drawing = FigureDrawing(folder.path, config)
     try:
         with progress:
-            result = sweep.run((_News(progress, earlier), tracker), trials=trials, on_plan=_note)
+            result = sweep.run(
+                (_News(progress, earlier), tracker), trials=trials, on_plan=_note, on_searched=drawing.start
+            )
     except BaseException as error:
         tracker.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
         raise
@@ -84,7 +88,7 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     tracker.finish(
         "KILLED" if interrupted else "FINISHED",
         metrics={} if result.winner is None else result.winner.metrics,
-        artifacts=_artifacts(result, standings),
+        artifacts=_artifacts(result, standings, drawing),
         candidate=_candidate(result),
     )
     if tracker.registered is not None:
@@ -136,24 +140,24 @@ def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str
     return "\n\n".join(["", *blocks])
 
 
-def _artifacts(result: SweepResult, standings: Standings) -> list[Path]:
+def _artifacts(result: SweepResult, standings: Standings, drawing: FigureDrawing) -> list[Path]:
     """Files to keep with the MLflow run: the whole leaderboard, the report, the figures, and the winner."""
     file = result.folder / LEADERBOARD_FILE
     file.write_text(standings_text(standings, format="csv") + "\n")
-    kept = [file, *_report_page(standings)]
+    kept = [file, *_report_page(standings, drawing)]
     if result.winner is None:
         return kept
     others = [judged.artifact for judged in result.winner.finalists[1:]]
     return [*kept, result.folder / WINNER_TABLE, result.winner.artifact, *others]
 
 
-def _report_page(standings: Standings) -> list[Path]:
+def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
     """The report and the folder of figures; empty where they cannot be made: no reason to lose a finished sweep."""
     from tune.figures import FIGURES_FOLDER
     from tune.report.page import write_report
 
     try:
-        page = write_report(standings)
+        page = write_report(standings, figures=drawing.result())
     except Exception as error:
         retry = f"`python -m tune report {_shortest(standings.path)}` tries again"
         _note(f"warning: no report: {type(error).__name__}: {error}; {retry}")

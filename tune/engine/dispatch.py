@@ -21,6 +21,9 @@ GENERATION = 16
 OUT_OF_MEMORY = "out of memory"
 """How the reason of an order begins that found too little memory."""
 
+FAR_AHEAD = 256
+"""Trials asked for at once of a sampler that does not learn: among many, packs of similar dimension are found."""
+
 ATTEMPTS = 3
 """How often a worker may die on a single trial before the trial is failed."""
 
@@ -159,6 +162,8 @@ class Dispatcher:
             if self._running:
                 return
             count = self._study.waiting() or GENERATION
+        elif not self._config.learns:
+            count = FAR_AHEAD
         else:
             free = self._slots - len(self._running)
             count = self._pack_size * max(free, fusion_kinds(self._config.space))

@@ -12,6 +12,9 @@ from tune.config import SearchSpace
 MAX_PACK = 16
 """Largest pack chosen by itself: fusing more members gains little and feeds the sampler less often."""
 
+CPU_MEMBERS = 12
+"""Members (trials x seeds) that fuse well on a CPU; more gain nothing there and keep the sampler waiting."""
+
 ROUNDS = 6
 """Packs a slot should get one after the other, where there are trials enough, so that the sampler can learn."""
 
@@ -79,9 +82,10 @@ def fusion_kinds(space: SearchSpace) -> int:
     return len(space.encoder) * len(space.batch_questions or [0]) * len(space.epochs or [0])
 
 
-def choose_pack_size(trials: int, slots: int) -> int:
-    """Trials per pack where nothing was measured: enough to fuse well, few enough that the sampler learns."""
-    return max(1, min(MAX_PACK, trials // (ROUNDS * slots)))
+def choose_pack_size(trials: int, slots: int, seeds: int, *, learns: bool = True, gpu: bool = False) -> int:
+    """Trials per pack where nothing was measured: enough to fuse well, few enough that a sampler that learns can."""
+    enough = -(-CPU_MEMBERS // seeds) if learns and not gpu else MAX_PACK
+    return max(1, min(enough, trials // ((ROUNDS if learns else ROUNDS // 2) * slots)))
 
 
 def _work(pack: Pack, num_train: int) -> float:

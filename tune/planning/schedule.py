@@ -28,8 +28,6 @@ REHEARSED = 512
 AS_GOOD = 1.05
 """Of sizes whose time is within this factor of the best, the smallest is taken: the sampler hears of results sooner."""
 
-LEARNING = ("tpe", "cmaes")
-"""Samplers that learn from results."""
 
 MEMORY_SHARE = 0.8
 """Share of the available memory a pack may be estimated to need: estimates are right to about a fifth."""
@@ -86,14 +84,20 @@ def plan_packs(
     """
     gpu = throughput is not None and throughput.gpu_bytes is not None
     room = largest_that_fits(config, shape, available, gpu=gpu)
-    learns = config.sampler in LEARNING
     # Packs in a row that leave a learning sampler results to learn from; others only have to fill the slots evenly.
-    most = max(1, min(room, config.trials // (slots.count * (ROUNDS if learns else 2))))
+    most = max(1, min(room, config.trials // (slots.count * (ROUNDS if config.learns else 2))))
     if config.pack is not None:
         size, reason = config.pack, "as given"
     elif throughput is None:
-        size = min(room, choose_pack_size(config.trials, slots.count))
-        reason = f"rule of thumb: {ROUNDS} packs in a row for each slot let the sampler learn"
+        size = min(
+            room, choose_pack_size(config.trials, slots.count, config.seeds, learns=config.learns, gpu=bool(slots.gpus))
+        )
+        rule = (
+            f"{ROUNDS} packs or more in a row for each slot let the sampler learn"
+            if config.learns
+            else "several for each slot"
+        )
+        reason = f"rule of thumb: {rule}"
     else:
         times = {
             candidate: rehearse(config, shape, slots, candidate, throughput)

@@ -32,22 +32,27 @@ SHOWN_TRIALS = 25
 """Ranked trials in a report, of every budget; `leaderboard` shows all."""
 
 
-def write_report(standings: Standings, out: Path | None = None) -> Path:
+def write_report(
+    standings: Standings, out: Path | None = None, *, figures: Sequence[SavedFigure | NotDrawn] | None = None
+) -> Path:
     """Write a sweep's report.
 
     Args:
         standings: of the sweep.
         out: the page; None = `report.html` in the sweep's folder, where the figures are kept, too.
+        figures: those already drawn into the sweep's folder; None = draw them.
 
     Returns:
         The page's file.
     """
     description = describe_data(standings)
-    if out is None:
+    if figures is None and out is None:
         figures = study_figures(standings.records, standings.config, standings.path / FIGURES_FOLDER)
-        page, out = report_page(standings, description, figures), standings.path / REPORT_FILE
-        page.write(out)
+    if figures is not None:
+        out = out or standings.path / REPORT_FILE
+        report_page(standings, description, figures).write(out)
         return out
+    assert out is not None
     with tempfile.TemporaryDirectory() as folder:
         figures = study_figures(standings.records, standings.config, Path(folder) / FIGURES_FOLDER)
         report_page(standings, description, figures).write(out)

@@ -49,4 +49,5 @@ def test_a_pack_splits_in_halves() -> None:
 
 @given(trials=st.integers(1, 5000), slots=st.integers(1, 64))
 def test_chosen_size_is_sensible(trials: int, slots: int) -> None:
-    assert 1 <= choose_pack_size(trials, slots) <= min(16, trials)
+    assert 1 <= choose_pack_size(trials, slots, 3) <= min(4, trials)
+    assert 1 <= choose_pack_size(trials, slots, 3, gpu=True) <= min(16, trials)
