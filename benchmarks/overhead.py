@@ -160,7 +160,7 @@ def trainable(config: dict[str, Any], problem: "FitData", seeds: int) -> None:
     from ray import tune
 
     loss, seconds = judged(config, problem, seeds)
-    tune.report.page({"val_log_loss": loss, "training": seconds})
+    tune.report({"val_log_loss": loss, "training": seconds})
 
 
 def ask(trial: "optuna.Trial") -> dict[str, Any]:

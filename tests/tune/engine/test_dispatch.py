@@ -268,3 +268,17 @@ def test_pruners_see_the_curves_of_equal_budget(tmp_path: Path) -> None:
                 seen += len(expected)
             subject.finished("p", train(order.pack))
         assert seen > 0
+
+
+@pytest.mark.parametrize(("sampler", "ahead"), [("tpe", False), ("random", True)])
+def test_only_a_sampler_that_does_not_learn_is_asked_far_ahead(tmp_path: Path, sampler: str, ahead: bool) -> None:
+    config = SweepConfig(trials=60, sampler=sampler, space=SearchSpace(encoder=["lsa"]))  # type: ignore[arg-type]
+    with SweepStudy(tmp_path, config, 1000) as study:
+        subject = dispatcher(study, slots=2, pack_size=4)
+        orders = [subject.next_order(key) for key in "ab"]
+        assert all(order is not None for order in orders)
+        asked = sum(record.role == "trial" for record in study.records())
+        assert (asked == 60) is ahead
+        dims = [[config.embedding_dim for _, config in order.pack.trials] for order in orders if order is not None]
+        if ahead:  # neighbours among many lie close together
+            assert all(max(pack) < 2 * min(pack) for pack in dims)

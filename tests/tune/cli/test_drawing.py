@@ -1,0 +1,32 @@
+"""Figures drawn beside the driver: all of them, in the sweep's folder; what goes wrong comes back."""
+
+from pathlib import Path
+
+import pytest
+
+from tune.cli.drawing import FigureDrawing
+from tune.figures import FIGURES_FOLDER, NotDrawn
+from tune.folder import SweepFolder
+from tune.search.study import read_records
+
+
+def test_figures_lie_in_the_folder_when_they_are_asked_for(finished_sweep: Path) -> None:
+    drawing = FigureDrawing(finished_sweep, SweepFolder.open(finished_sweep).config)
+    drawing.start(read_records(finished_sweep))
+    figures = drawing.result()
+    assert figures
+    drawn = [figure for figure in figures if not isinstance(figure, NotDrawn)]
+    assert {"history", "curves"} <= {figure.name for figure in drawn}
+    assert all(figure.png.parent == finished_sweep / FIGURES_FOLDER and figure.svg.is_file() for figure in drawn)
+
+
+def test_without_a_start_there_are_none(tmp_path: Path, finished_sweep: Path) -> None:
+    assert FigureDrawing(tmp_path, SweepFolder.open(finished_sweep).config).result() is None
+
+
+def test_an_error_comes_back(finished_sweep: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    drawing = FigureDrawing(tmp_path / "file", SweepFolder.open(finished_sweep).config)
+    drawing.start(read_records(finished_sweep))
+    with pytest.raises(OSError, match="file"):
+        drawing.result()
