@@ -93,14 +93,14 @@ def search(data: str, pruner: str, trials: int, epochs: int, seed: int) -> Searc
         storage = optuna.storages.JournalStorage(
             optuna.storages.journal.JournalFileBackend(f"{folder}/sweep/journal.log")
         )
-        study = optuna.load_study(study_name="sweep", storage=storage)
+        trials_of = optuna.load_study(study_name="sweep", storage=storage).trials
     best = best_record(result.records, config)
     assert best is not None
-    began = min(trial.datetime_start for trial in study.trials if trial.datetime_start is not None)
-    ends = [(trial.datetime_complete - began).total_seconds() for trial in study.trials if trial.datetime_complete]
+    began = min(trial.datetime_start for trial in trials_of if trial.datetime_start is not None)
+    ends = [(trial.datetime_complete - began).total_seconds() for trial in trials_of if trial.datetime_complete]
     complete = [
         ((trial.datetime_complete - began).total_seconds(), trial.value)
-        for trial in study.trials
+        for trial in trials_of
         if trial.state == optuna.trial.TrialState.COMPLETE and trial.datetime_complete and trial.value is not None
     ]
     epochs_run = sum(record.budget for record in result.records if record.role == "trial")
