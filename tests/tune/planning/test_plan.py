@@ -45,8 +45,8 @@ def test_a_short_sweep_is_not_held_up_by_a_probe(
     assert plan.packs.seconds is None
     assert plan.findings == []
     assert plan.line(CONFIG) == (
-        "64 trials x 2 seeds in packs of up to 5 (rule of thumb: 6 packs or more in a row for each slot let the sampler "
-        "learn), 2 at a time on 1 CPU each"
+        "64 trials x 2 seeds in packs of up to 5 (rule of thumb: 6 packs or more in a row for each slot let the "
+        "sampler learn), 2 at a time on 1 CPU each"
     )
 
 
