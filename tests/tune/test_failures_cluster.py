@@ -82,9 +82,6 @@ def test_a_lost_node_costs_nothing_but_time(
     assert {run.data.tags["worker"] for run in children} == {record.worker for record in records}
 
 
-@pytest.mark.xfail(
-    reason="known fault: one of the four GPUs stays without packs, since tune was put in packages", strict=False
-)
 def test_packs_run_on_every_gpu_of_every_node() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.fake_cluster"], capture_output=True, text=True, timeout=280, cwd=ROOT,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ray.tune import Trainable
@@ -46,7 +47,9 @@ class OrderTrainable(Trainable):
     def setup(  # type: ignore[override]  # `tune.with_parameters` adds the others
         self, config: dict[str, Any], worker: Callable[[Any, int], Worker], payload: Any, threads: int
     ) -> None:
-        """Called once per actor.
+        """Called once per actor. The worker is made with the first order, for Ray Tune must not wait for it here: where
+        an order's actor is still being set up while another one falls idle, Ray Tune gives the order to the idle one
+        and kills the other. Were set-up longer than an order, some slots would never get an actor.
 
         Args:
             config: `{"ticket": Ticket}` of the first order.
@@ -54,11 +57,9 @@ class OrderTrainable(Trainable):
             payload: its data, read from Ray's object store without a copy.
             threads: CPU threads to work with.
         """
-        # Imported here: the driver, which only names this class, starts seconds sooner without PyTorch.
-        import torch
-
-        torch.set_num_threads(threads)
-        self._work = worker(payload, threads)
+        self._make_worker = partial(worker, payload, threads)
+        self._threads = threads
+        self._work: Worker | None = None
         self._ticket: Ticket = config[TICKET]
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -68,9 +69,13 @@ class OrderTrainable(Trainable):
 
     def step(self) -> dict[str, Any]:
         """Execute the order; `{"done": True, "outcome": …}`."""
+        # Imported here: the driver, which only names this class, starts seconds sooner without PyTorch.
         import torch
 
         try:
+            if self._work is None:
+                torch.set_num_threads(self._threads)
+                self._work = self._make_worker()
             outcome = self._work(self._ticket.order)
         except (MemoryError, torch.OutOfMemoryError) as error:
             torch.cuda.empty_cache()
