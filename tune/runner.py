@@ -134,7 +134,7 @@ class Sweep:
                 not have been able to.
             trials: a new target.
             on_plan: given one line about slots and packs before the first pack starts.
-            on_searched: given all records when no trial will follow, before the winner is judged.
+            on_searched: given all records when no trial will follow, if any was trained, before the winner is judged.
 
         Raises:
             SweepFailed: if no trial succeeded.
@@ -182,6 +182,8 @@ class Sweep:
                             plan.slots,
                             folder.path / RAY_FOLDER,
                         )
+                    if on_searched is not None:  # here, for Ray takes more than a second to end
+                        on_searched(read_records(folder.path))
                 stopped = dispatcher.stopped
         records = read_records(folder.path)
         best = best_record(records, config)
@@ -191,8 +193,6 @@ class Sweep:
                 f"no trial of {folder.path} succeeded ({stopped or 'all failed'}); "
                 f"reasons: {'; '.join(sorted(reasons)[:3]) or 'none was finished'}"
             )
-        if on_searched is not None:
-            on_searched(records)
         winner = None
         if stopped is None:
             from tune.results.winner import crown

@@ -1,5 +1,6 @@
 """A sweep's figures, drawn in a process beside this one while the winner is judged."""
 
+import signal
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class FigureDrawing:
-    """The figures of one sweep.
+    """The figures of one sweep; told of its trials, it starts its process in time.
 
     Args:
         folder: the sweep's folder.
@@ -25,18 +26,45 @@ class FigureDrawing:
     def __init__(self, folder: Path, config: SweepConfig) -> None:
         self._folder = folder
         self._config = config
+        self._trials: set[int] = set()
+        self._process: ProcessPoolExecutor | None = None
         self._figures: Future[list[SavedFigure | NotDrawn]] | None = None
+
+    def trial_started(self, record: TrialRecord) -> None:
+        """Once the last trial is being trained, have the process import what it needs: a processor will idle soon."""
+        if record.role == "trial":
+            self._trials.add(record.trial)
+        if len(self._trials) >= self._config.trials and self._process is None:
+            self._ready_process().submit(_prepare)
+
+    def trial_finished(self, record: TrialRecord) -> None:
+        """Count a trial of an earlier run."""
+        if record.role == "trial":
+            self._trials.add(record.trial)
 
     def start(self, records: Sequence[TrialRecord]) -> None:
         """Begin to draw."""
-        # Spawned, not forked: this process has threads, Ray's and MLflow's among them.
-        process = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
+        process = self._ready_process()
         self._figures = process.submit(_draw, list(records), self._config, self._folder)
         process.shutdown(wait=False)
 
     def result(self) -> "list[SavedFigure | NotDrawn] | None":
         """The figures when they are drawn; None if drawing was never begun. Raises what drawing raised."""
         return None if self._figures is None else self._figures.result()
+
+    def _ready_process(self) -> ProcessPoolExecutor:
+        if self._process is None:
+            self._process = ProcessPoolExecutor(
+                max_workers=1,
+                mp_context=get_context("spawn"),  # not forked: this process has threads, Ray's and MLflow's among them
+                initializer=signal.signal,
+                initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is the driver's
+            )
+        return self._process
+
+
+def _prepare() -> None:
+    import tune.figures.study  # noqa: F401
 
 
 def _draw(records: list[TrialRecord], config: SweepConfig, folder: Path) -> "list[SavedFigure | NotDrawn]":

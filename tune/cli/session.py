@@ -77,7 +77,10 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     try:
         with progress:
             result = sweep.run(
-                (_News(progress, earlier), tracker), trials=trials, on_plan=_note, on_searched=drawing.start
+                (_News(progress, earlier), tracker, drawing),
+                trials=trials,
+                on_plan=_note,
+                on_searched=drawing.start,
             )
     except BaseException as error:
         tracker.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
