@@ -1,6 +1,7 @@
 """Figures drawn beside the driver: all of them, in the sweep's folder; what goes wrong comes back."""
 
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -30,3 +31,20 @@ def test_an_error_comes_back(finished_sweep: Path, tmp_path: Path) -> None:
     drawing.start(read_records(finished_sweep))
     with pytest.raises(OSError, match="file"):
         drawing.result()
+
+
+def test_the_process_is_made_once_the_last_trial_has_started(
+    finished_sweep: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr("tune.cli.drawing.ProcessPoolExecutor", lambda **options: made.append(options) or MagicMock())
+    trials = [record for record in read_records(finished_sweep) if record.role == "trial"]
+    baseline = next(record for record in read_records(finished_sweep) if record.role == "baseline")
+    drawing = FigureDrawing(finished_sweep, SweepFolder.open(finished_sweep).config.replace(trials=len(trials)))
+    drawing.trial_finished(trials[0])  # by an earlier run
+    for record in (baseline, *trials[1:-1]):
+        drawing.trial_started(record)
+    assert not made
+    drawing.trial_started(trials[-1])
+    drawing.trial_started(trials[-1])  # again, after its worker died
+    assert len(made) == 1
