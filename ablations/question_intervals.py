@@ -1,6 +1,8 @@
 """Difference of two methods on the same questions, with luck of the questions and of the seeds in one interval."""
 
 import math
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,37 +35,84 @@ class QuestionInterval:
     seeds: int
 
 
-def question_interval(
-    first: np.ndarray, second: np.ndarray, weights: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
-) -> QuestionInterval:
-    """Resample questions and seeds together, keeping both pairings.
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared.
 
     Args:
         first: float (seeds, questions): a method's metric by question, `question_totals` of each seed.
         second: the other's; as many seeds, in the same order, or a single row for a method without chance.
         weights: float (questions,), the questions' weights.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    weights: np.ndarray
+
+    @property
+    def columns(self) -> np.ndarray:
+        """Of the labelled questions, the difference of each seed and then the weights: (questions, seeds + 1)."""
+        difference = np.atleast_2d(self.first) - np.atleast_2d(self.second)
+        return np.column_stack([difference.T, self.weights])[self.weights > 0]
+
+
+def question_interval(
+    first: np.ndarray, second: np.ndarray, weights: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
+) -> QuestionInterval:
+    """One comparison; see :class:`Comparison` and :func:`question_intervals`."""
+    [found] = question_intervals([Comparison(first, second, weights)], resamples=resamples, seed=seed)
+    return found
+
+
+def question_intervals(
+    comparisons: Sequence[Comparison], *, resamples: int = RESAMPLES, seed: int = 0
+) -> list[QuestionInterval]:
+    """Resample questions and seeds together, keeping both pairings.
+
+    Args:
+        comparisons: those with the same labelled questions share the resamples of questions, which take most time.
         resamples: number of resamples.
         seed: seed of the resampling.
     """
-    difference = np.atleast_2d(first) - np.atleast_2d(second)
-    seeds, labelled = len(difference), int(np.count_nonzero(weights))
-    nan = math.nan
-    if not labelled:
-        return QuestionInterval(nan, nan, nan, nan, 0, seeds)
-    value = float(difference.sum(axis=1).mean() / weights.sum())
-    if labelled < MINIMUM_QUESTIONS:
-        return QuestionInterval(value, nan, nan, nan, labelled, seeds)
-    columns = np.column_stack([difference.T, weights])[weights > 0]
-    generator = np.random.default_rng(seed)
+    columns = [comparison.columns for comparison in comparisons]
+    alike: dict[bytes, list[int]] = defaultdict(list)
+    for place, comparison in enumerate(comparisons):
+        alike[(comparison.weights > 0).tobytes()].append(place)
+    values: dict[int, np.ndarray] = {}
+    for places in alike.values():
+        if len(columns[places[0]]) >= MINIMUM_QUESTIONS:
+            drawn = _resample([columns[place] for place in places], resamples, seed)
+            values |= zip(places, drawn, strict=True)
+    return [_interval(own, values.get(place)) for place, own in enumerate(columns)]
+
+
+def _resample(columns: Sequence[np.ndarray], resamples: int, seed: int) -> list[np.ndarray]:
+    """Resampled differences of comparisons on the same questions: float64 of shape (resamples,) each."""
+    labelled = len(columns[0])
+    questions = np.random.default_rng(seed)
+    # A stream of its own, so that a comparison does not depend on those it is made with.
+    seeds = [np.random.default_rng((seed, 1)) for _ in columns]
+    ends = np.cumsum([own.shape[1] for own in columns])[:-1]
+    together = np.concatenate(columns, axis=1)
     block = max(1, BLOCK_NUMBERS // labelled)
-    drawn = []
+    drawn: list[list[np.ndarray]] = [[] for _ in columns]
     for start in range(0, resamples, block):
         count = min(block, resamples - start)
-        times = generator.multinomial(labelled, np.full(labelled, 1 / labelled), size=count)
-        sums = times @ columns
-        shares = sums[:, :-1] / sums[:, -1:]
-        drawn.append(np.take_along_axis(shares, generator.integers(seeds, size=(count, seeds)), axis=1).mean(axis=1))
-    values = np.concatenate(drawn)
+        times = questions.multinomial(labelled, np.full(labelled, 1 / labelled), size=count)
+        for own, generator, sums in zip(drawn, seeds, np.split(times @ together, ends, axis=1), strict=True):
+            shares = sums[:, :-1] / sums[:, -1:]
+            chosen = generator.integers(shares.shape[1], size=shares.shape)
+            own.append(np.take_along_axis(shares, chosen, axis=1).mean(axis=1))
+    return [np.concatenate(own) for own in drawn]
+
+
+def _interval(columns: np.ndarray, values: np.ndarray | None) -> QuestionInterval:
+    labelled, seeds = len(columns), columns.shape[1] - 1
+    if not labelled:
+        return QuestionInterval(math.nan, math.nan, math.nan, math.nan, 0, seeds)
+    difference = float(columns[:, :-1].sum(axis=0).mean() / columns[:, -1].sum())
+    if values is None:
+        return QuestionInterval(difference, math.nan, math.nan, math.nan, labelled, seeds)
     low, high = np.quantile(values, [0.025, 0.975])
-    tail = (1 + min((values <= 0).sum(), (values >= 0).sum())) / (1 + resamples)
-    return QuestionInterval(value, float(low), float(high), min(1.0, 2 * float(tail)), labelled, seeds)
+    tail = (1 + min((values <= 0).sum(), (values >= 0).sum())) / (1 + len(values))
+    return QuestionInterval(difference, float(low), float(high), min(1.0, 2 * float(tail)), labelled, seeds)

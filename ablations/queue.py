@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ablations.batches import Batch, Encoding, Family
-from ablations.cell import Cell
+from ablations.cell import Cell, Method
 from ablations.outcome import CellOutcome
 
 logger = logging.getLogger(__name__)
@@ -25,6 +25,10 @@ LEAST_SECONDS = 2.0
 
 MAX_BATCH = 64
 """Most cells of a batch."""
+
+SHARING: frozenset[Method] = frozenset({"knn"})
+"""Methods whose cells share most of their work: their batches are as large as leaves one for every slot, and need not
+be short."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class CellQueue:
         on_started: Callable[[Sequence[Cell]], None] = lambda cells: None,
     ) -> None:
         self._waiting = {family: deque(cells) for family, cells in work.items() if cells}
+        self._share_of_slot = {family: -(-len(cells) // slots) for family, cells in work.items() if cells}
         self._seconds = seconds
         self._most = most
         self._slots = slots
@@ -134,9 +139,10 @@ class CellQueue:
         target = TARGET_SECONDS if kind in self._taken else FIRST_SECONDS
         target = max(LEAST_SECONDS, min(target, sum(left.values()) / (2 * self._slots)))
         waiting = self._waiting[family]
+        least = self._share_of_slot[family] if kind in SHARING else 1
         cells: list[Cell] = []
         spent = 0.0
-        while waiting and len(cells) < self._most and (spent < target or not cells):
+        while waiting and len(cells) < self._most and (spent < target or len(cells) < least):
             cells.append(waiting.popleft())
             spent += self._scale(kind) * self._seconds[cells[-1].key]
         if not waiting:

@@ -20,11 +20,12 @@ from embedllm.encoders import encode_data
 from embedllm.errors import EmbedLLMError
 from embedllm.evaluation.baselines import BASELINES
 from embedllm.evaluation.shared_knn import forecast_splits
-from embedllm.probing import function_coordinates
+from embedllm.model import EmbedLLM
+from embedllm.probing import QuestionMoments, function_coordinates
 from embedllm.training import FitData, fit_many
 
 KEPT_ENCODINGS = 2
-"""Matrices of encodings, and training tensors, that a worker keeps: batches of the same one often follow each other."""
+"""Encodings whose matrix, training tensors and moments a worker keeps: batches of the same one often follow each other."""
 
 BASELINE_OF: Mapping[Method, str] = {
     "lookup": "benchmark_lookup",
@@ -61,6 +62,7 @@ class CellWorker:
         self._data = payload.data
         self._matrices: OrderedDict[Encoding, np.ndarray] = OrderedDict()
         self._pools: OrderedDict[Encoding, FitData] = OrderedDict()
+        self._moments: OrderedDict[Encoding, QuestionMoments] = OrderedDict()
         # One object per split, so that members of a split share what is made of it.
         self._splits = payload.plan.splits
 
@@ -95,12 +97,17 @@ class CellWorker:
                 outcomes.append(self._failed(cell, result.failure or "no reason is known"))
                 continue
             probability = {side: result.model.predict_proba(matrix[getattr(split, side)]) for side in cell.sides}
-            vectors, function = (
-                result.model.model_embeddings.numpy(),
-                partial(function_coordinates, result.model, matrix),
-            )
+            vectors = result.model.model_embeddings.numpy()
+            function = partial(self._function, result.model, encoding, matrix)
             outcomes.append(self._judged(cell, probability, result.seconds, embedding=vectors, function=function))
         return outcomes
+
+    def _function(self, model: EmbedLLM, encoding: Encoding, matrix: np.ndarray) -> np.ndarray:
+        """The models as points of the space of predictions on all questions."""
+        if encoding not in self._moments:
+            self._moments[encoding] = QuestionMoments.of(matrix)
+            _forget(self._moments)
+        return function_coordinates(model, self._moments[encoding])
 
     def _baselines(self, cells: Sequence[Cell], matrix: np.ndarray) -> list[CellOutcome]:
         """Cells that learn from the same questions, as those of several seeds on all of them, are fitted once."""

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ablations.cell import METRIC_COLUMNS
 from ablations.config import AblationConfig
-from ablations.question_intervals import question_interval
+from ablations.question_intervals import Comparison, question_intervals
 from ablations.results import QuestionScores, Results
 from embedllm.config import FitConfig
 from embedllm.data.matrix import CorrectnessMatrix
@@ -78,6 +78,7 @@ def _effects(results: Results, test: pd.DataFrame, recipe: FitConfig, axes: Sequ
         return scores[key]
 
     rows: list[dict[str, Any]] = []
+    luck_of_questions: list[Comparison] = []
     for axis in axes:
         for place, (value, found) in enumerate(_sides(test, axis, recipe)):
             if value == getattr(recipe, axis):
@@ -92,10 +93,12 @@ def _effects(results: Results, test: pd.DataFrame, recipe: FitConfig, axes: Sequ
                     middle.loc[seeds, metric].to_numpy(dtype=np.float64),
                 )
                 first, second = ([scores_of(key) for key in frame.loc[seeds, "key"]] for frame in (swept, middle))
-                luck = question_interval(
-                    np.stack([one.totals[metric] for one in first]),
-                    np.stack([one.totals[metric] for one in second]),
-                    second[0].weights[metric],
+                luck_of_questions.append(
+                    Comparison(
+                        np.stack([one.totals[metric] for one in first]),
+                        np.stack([one.totals[metric] for one in second]),
+                        second[0].weights[metric],
+                    )
                 )
                 rows.append(
                     {
@@ -108,12 +111,11 @@ def _effects(results: Results, test: pd.DataFrame, recipe: FitConfig, axes: Sequ
                         "high": interval.high,
                         "p_value": interval.p_value,
                         "seeds": interval.n,
-                        "question_low": luck.low,
-                        "question_high": luck.high,
-                        "question_p": luck.p_value,
-                        "questions": luck.questions,
                     }
                 )
+    for row, luck in zip(rows, question_intervals(luck_of_questions), strict=True):
+        row["question_low"], row["question_high"] = luck.low, luck.high
+        row["question_p"], row["questions"] = luck.p_value, luck.questions
     columns = ["axis", "label", "place", "metric", "difference", "low", "high", "p_value", "seeds"]
     columns += ["question_low", "question_high", "question_p", "questions"]
     frame = pd.DataFrame(rows, columns=columns)

@@ -11,11 +11,11 @@ from embedllm.evaluation.paired import corrected_interval, holm
 from embedllm.forecasting import (
     Forecast,
     benchmark_accuracies,
-    contribution_matrix,
-    forecast_benchmark,
+    contribution_matrices,
+    forecast_each,
     mean_of_others,
     pca_of_matrix,
-    permutation_null,
+    permutation_null_each,
     raw_accuracies,
 )
 from embedllm.forecasting.folds import MIN_MODELS
@@ -72,21 +72,24 @@ def forecast_tables(
             "pca": [pca_of_matrix(data, questions, embeddings[0].shape[1])],
             "mean_of_others": [mean_of_others(data, questions)],
         }
-        for regression, ridge in REGRESSIONS.items():
-            options: dict[str, Any] = {"repeats": repeats, "test_share": test_share, "seed": seed, "ridge": ridge}
-            forecasts = {
-                name: [forecast_benchmark(one, truth, **options) for one in per_seed]
-                for name, per_seed in features.items()
-            }
+        options: dict[str, Any] = {"repeats": repeats, "test_share": test_share, "seed": seed}
+        ridges = list(REGRESSIONS.values())
+        found = {
+            name: [forecast_each(one, truth, ridges, **options) for one in per_seed]
+            for name, per_seed in features.items()
+        }
+        nulls = {
+            name: permutation_null_each(features[name][0], truth, ridges, permutations=permutations, **options)
+            for name in LEARNED
+        }
+        for place, regression in enumerate(REGRESSIONS):
+            forecasts = {name: [of_seed[place] for of_seed in per_seed] for name, per_seed in found.items()}
+            others = {name: of_feature for name, of_feature in forecasts.items() if name not in LEARNED}
             for name, of_feature in forecasts.items():
                 known = {"benchmark": benchmark, "features": name, "regression": regression}
-                null_p = np.nan
                 if name in LEARNED:
-                    null_p = permutation_null(features[name][0], truth, permutations=permutations, **options).p_value
-                    others = {other: found for other, found in forecasts.items() if other not in LEARNED}
-                    comparisons += [
-                        known | {"baseline": b} | _compare(of_feature, found) for b, found in others.items()
-                    ]
+                    comparisons += [known | {"baseline": b} | _compare(of_feature, one) for b, one in others.items()]
+                null_p = nulls[name][place].p_value if name in LEARNED else np.nan
                 width = features[name][0].shape[1]
                 rows.append(known | {"width": width} | _row(of_feature) | {"null_p": null_p})
             models += _model_rows(benchmark, regression, data.model_names, truth, forecasts["embedding"])
@@ -119,10 +122,12 @@ def contribution_tables(
     accuracies, names = benchmark_accuracies(data)
     columns = [names.index(name) for name in cells.benchmarks]
     options: dict[str, Any] = {"repeats": repeats, "test_share": test_share, "seed": seed}
-    frames = []
-    for regression, ridge in REGRESSIONS.items():
-        matrix = contribution_matrix(cells.benchmarks, features, accuracies[:, columns], ridge=ridge, **options)
-        frames.append(matrix.table().assign(regression=regression))
+    matrices = contribution_matrices(
+        cells.benchmarks, features, accuracies[:, columns], list(REGRESSIONS.values()), **options
+    )
+    frames = [
+        matrix.table().assign(regression=regression) for regression, matrix in zip(REGRESSIONS, matrices, strict=True)
+    ]
     return {"contributions": pd.concat(frames, ignore_index=True)}
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablations.cell import Cell
 from ablations.held_out.cells import HeldOutCells
-from ablations.question_intervals import question_interval
+from ablations.question_intervals import Comparison, question_intervals
 from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS
 from embedllm.evaluation.paired import holm
 
@@ -39,14 +39,8 @@ def question_tables(results: "Results", cells: HeldOutCells) -> dict[str, pd.Dat
                 found = _totals(results, of_method, cells, benchmark)
                 if found is not None:
                     totals[method, trained] = found
-        values += [row for key, found in totals.items() for row in _value_rows(benchmark, *key, found)]
-        for method, trained in totals:
-            if trained == "without" and (method, "with") in totals:
-                pair = totals[method, "without"], totals[method, "with"]
-                differences += _difference_rows(benchmark, LEAVING_OUT, method, *pair)
-            if trained == "without" and method != "embedllm" and ("embedllm", "without") in totals:
-                pair = totals["embedllm", "without"], totals[method, "without"]
-                differences += _difference_rows(benchmark, AGAINST, method, *pair)
+        values += _value_rows(benchmark, totals)
+        differences += _difference_rows(benchmark, totals)
     frame = pd.DataFrame(differences, columns=[name for name in DIFFERENCE_COLUMNS if name != "holm"])
     adjusted = frame.groupby(["comparison", "method", "metric"], sort=False)["p"].transform(
         lambda p: holm(p.to_numpy(dtype=np.float64))
@@ -94,30 +88,53 @@ def _totals(results: "Results", of_method: Sequence[Cell], cells: HeldOutCells, 
     )
 
 
-def _value_rows(benchmark: str, method: str, trained: str, found: _Totals) -> list[tuple[object, ...]]:
+def _value_rows(benchmark: str, totals: dict[tuple[str, str], _Totals]) -> list[tuple[object, ...]]:
+    asked = [(key, metric, found) for key, found in totals.items() for metric in BOOTSTRAP_METRICS]
+    nothing = [np.zeros((1, len(found.weights[metric]))) for _, metric, found in asked]
+    intervals = question_intervals(
+        [
+            Comparison(found.totals[metric], zero, found.weights[metric])
+            for (_, metric, found), zero in zip(asked, nothing, strict=True)
+        ]
+    )
     rows: list[tuple[object, ...]] = []
-    for metric, totals in found.totals.items():
-        weights = found.weights[metric]
-        interval = question_interval(totals, np.zeros((1, totals.shape[1])), weights)
+    for (key, metric, found), interval in zip(asked, intervals, strict=True):
         with np.errstate(invalid="ignore"):  # 0/0 where no question can be judged: NaN, shown as missing
-            per_seed = totals.sum(axis=1) / weights.sum()
+            per_seed = found.totals[metric].sum(axis=1) / found.weights[metric].sum()
         sd = float(per_seed.std(ddof=1)) if len(per_seed) > 1 else np.nan
         value = (interval.difference, sd, interval.low, interval.high, interval.questions, interval.seeds)
-        rows.append((benchmark, method, trained, metric, *value))
+        rows.append((benchmark, *key, metric, *value))
     return rows
 
 
-def _difference_rows(
-    benchmark: str, comparison: str, method: str, first: _Totals, second: _Totals
-) -> list[tuple[object, ...]]:
-    if comparison == LEAVING_OUT:  # the same method: seed by seed
-        shared = [seed for seed in first.seeds if seed in second.seeds]
-        if not shared:
-            return []
-        first, second = first.only(shared), second.only(shared)
-    rows: list[tuple[object, ...]] = []
-    for metric in BOOTSTRAP_METRICS:
-        found = question_interval(first.totals[metric], second.totals[metric], first.weights[metric])
-        numbers = (found.difference, found.low, found.high, found.p_value, found.questions, found.seeds)
-        rows.append((benchmark, comparison, method, metric, *numbers))
-    return rows
+def _difference_rows(benchmark: str, totals: dict[tuple[str, str], _Totals]) -> list[tuple[object, ...]]:
+    pairs: list[tuple[str, str, _Totals, _Totals]] = []
+    for method, trained in totals:
+        if trained == "with":
+            continue
+        left_out = totals[method, "without"]
+        if (method, "with") in totals:  # the same method: seed by seed
+            trained_on = totals[method, "with"]
+            if shared := [seed for seed in left_out.seeds if seed in trained_on.seeds]:
+                pairs.append((LEAVING_OUT, method, left_out.only(shared), trained_on.only(shared)))
+        if method != "embedllm" and ("embedllm", "without") in totals:
+            pairs.append((AGAINST, method, totals["embedllm", "without"], left_out))
+    asked = [(*pair, metric) for pair in pairs for metric in BOOTSTRAP_METRICS]
+    intervals = question_intervals(
+        [Comparison(a.totals[metric], b.totals[metric], a.weights[metric]) for _, _, a, b, metric in asked]
+    )
+    return [
+        (
+            benchmark,
+            comparison,
+            method,
+            metric,
+            one.difference,
+            one.low,
+            one.high,
+            one.p_value,
+            one.questions,
+            one.seeds,
+        )
+        for (comparison, method, _, _, metric), one in zip(asked, intervals, strict=True)
+    ]

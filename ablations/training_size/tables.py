@@ -8,7 +8,7 @@ import pandas as pd
 
 from ablations.cell import METRIC_COLUMNS
 from ablations.config import AblationConfig
-from ablations.question_intervals import question_interval
+from ablations.question_intervals import Comparison, question_intervals
 from ablations.results import Results
 from ablations.training_size.sizes import PAPER_ACCURACY, PAPER_FULL, PAPER_MODELS, PAPER_SIZES
 from embedllm.data.benchmarks import BENCHMARK_SIZES
@@ -155,7 +155,7 @@ def _full_set(results: Results, test: pd.DataFrame) -> pd.DataFrame:
     columns = ["metric", "versus", "difference", "low", "high", "p_value", "questions", "seeds"]
     full = test[test["training_questions"] == test["training_questions"].max()]
     keys = {str(method): group.set_index("seed")["key"] for method, group in full.groupby("method")}
-    rows: list[dict[str, Any]] = []
+    asked: dict[tuple[str, str], Comparison] = {}
     if SUBJECT in keys:
         scores = {method: [results.question_scores(key) for key in found] for method, found in keys.items()}
         for method in (name for name in keys if name != SUBJECT):
@@ -167,19 +167,11 @@ def _full_set(results: Results, test: pd.DataFrame) -> pd.DataFrame:
                     np.stack([scores[name][keys[name].index.get_loc(seed)].totals[metric] for seed in shared])
                     for name in (SUBJECT, method)
                 )
-                interval = question_interval(first, second, scores[method][0].weights[metric])
-                rows.append(
-                    {
-                        "metric": metric,
-                        "versus": method,
-                        "difference": interval.difference,
-                        "low": interval.low,
-                        "high": interval.high,
-                        "p_value": interval.p_value,
-                        "questions": interval.questions,
-                        "seeds": interval.seeds,
-                    }
-                )
+                asked[metric, method] = Comparison(first, second, scores[method][0].weights[metric])
+    rows = [
+        (metric, method, one.difference, one.low, one.high, one.p_value, one.questions, one.seeds)
+        for (metric, method), one in zip(asked, question_intervals(list(asked.values())), strict=True)
+    ]
     return _adjusted(pd.DataFrame(rows, columns=columns))
 
 

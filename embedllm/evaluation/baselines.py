@@ -43,7 +43,7 @@ class Baseline(Protocol):
         ...
 
     def predict(self, encodings: np.ndarray, benchmarks: np.ndarray) -> np.ndarray:
-        """P(right answer) of questions with these encodings and benchmark names: float of shape (models, questions)."""
+        """P(right answer) of questions with these encodings and benchmark names: float32 (models, questions)."""
         ...
 
 
@@ -60,7 +60,7 @@ class ModelMean:
         return self
 
     def predict(self, encodings: np.ndarray, benchmarks: np.ndarray) -> np.ndarray:
-        return np.repeat(self._accuracy[:, None], len(benchmarks), axis=1)
+        return np.repeat(self._accuracy[:, None].astype(np.float32), len(benchmarks), axis=1)
 
 
 class BenchmarkLookup:
@@ -76,7 +76,7 @@ class BenchmarkLookup:
         return self
 
     def predict(self, encodings: np.ndarray, benchmarks: np.ndarray) -> np.ndarray:
-        return self._table.look_up(benchmarks)
+        return self._table.look_up(benchmarks).astype(np.float32)
 
 
 class PredictedBenchmarkLookup:
@@ -104,7 +104,7 @@ class PredictedBenchmarkLookup:
     def _forecast(self, classifier: LogisticWeights, encodings: np.ndarray) -> np.ndarray:
         chances = classifier.predict(encodings)
         # Shares of one sum to one up to rounding, and where every answer was right the forecast must not be above 1.
-        return np.clip(self._table.accuracy @ (chances / chances.sum(axis=0)), 0, 1)
+        return np.clip(self._table.accuracy @ (chances / chances.sum(axis=0)), 0, 1).astype(np.float32)
 
 
 class LogisticRegressions:

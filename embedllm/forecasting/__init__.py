@@ -8,25 +8,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embedllm.forecasting.baselines import benchmark_accuracies, mean_of_others, pca_of_matrix, raw_accuracies
-    from embedllm.forecasting.contribution import ContributionMatrix, contribution_matrix
+    from embedllm.forecasting.contribution import ContributionMatrix, contribution_matrices, contribution_matrix
     from embedllm.forecasting.folds import MIN_MODELS, ModelFolds
     from embedllm.forecasting.kendall import kendall_tau
-    from embedllm.forecasting.least_squares import predict_folds
+    from embedllm.forecasting.least_squares import predict_folds, predict_folds_each
     from embedllm.forecasting.regression import (
         Forecast,
         SignificanceNull,
         evaluate_forecast,
         forecast_benchmark,
+        forecast_each,
         permutation_null,
+        permutation_null_each,
     )
 
 _HOME = {
     "baselines": ("benchmark_accuracies", "mean_of_others", "pca_of_matrix", "raw_accuracies"),
-    "contribution": ("ContributionMatrix", "contribution_matrix"),
+    "contribution": ("ContributionMatrix", "contribution_matrices", "contribution_matrix"),
     "folds": ("MIN_MODELS", "ModelFolds"),
     "kendall": ("kendall_tau",),
-    "least_squares": ("predict_folds",),
-    "regression": ("Forecast", "SignificanceNull", "evaluate_forecast", "forecast_benchmark", "permutation_null"),
+    "least_squares": ("predict_folds", "predict_folds_each"),
+    "regression": (
+        "Forecast",
+        "SignificanceNull",
+        "evaluate_forecast",
+        "forecast_benchmark",
+        "forecast_each",
+        "permutation_null",
+        "permutation_null_each",
+    ),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -37,14 +47,18 @@ __all__ = [
     "ModelFolds",
     "SignificanceNull",
     "benchmark_accuracies",
+    "contribution_matrices",
     "contribution_matrix",
     "evaluate_forecast",
     "forecast_benchmark",
+    "forecast_each",
     "kendall_tau",
     "mean_of_others",
     "pca_of_matrix",
     "permutation_null",
+    "permutation_null_each",
     "predict_folds",
+    "predict_folds_each",
     "raw_accuracies",
 ]
 

@@ -10,7 +10,7 @@ from scipy.special import stdtr, stdtrit
 from embedllm.errors import DataError
 from embedllm.evaluation.paired import holm
 from embedllm.forecasting.folds import ModelFolds
-from embedllm.forecasting.least_squares import Ridge, predict_folds
+from embedllm.forecasting.least_squares import Ridge, predict_folds_each
 
 
 @dataclass(frozen=True)
@@ -87,29 +87,71 @@ def contribution_matrix(
     Raises:
         DataError: for fewer than two benchmarks, missing or misshapen features, or too few models.
     """
+    [found] = contribution_matrices(
+        benchmarks,
+        features,
+        accuracy,
+        [ridge],
+        repeats=repeats,
+        test_share=test_share,
+        seed=seed,
+        confidence=confidence,
+    )
+    return found
+
+
+def contribution_matrices(
+    benchmarks: Sequence[str],
+    features: Mapping[frozenset[str], np.ndarray],
+    accuracy: np.ndarray,
+    ridges: Sequence[Ridge],
+    *,
+    repeats: int = 100,
+    test_share: float = 0.2,
+    seed: int = 0,
+    confidence: float = 0.95,
+) -> list[ContributionMatrix]:
+    """:func:`contribution_matrix` for several penalties at little more than the cost of one."""
     names = tuple(benchmarks)
     stacked = _checked(names, features, accuracy)
-    seeds = len(next(iter(stacked.values())))
     folds = {
         name: ModelFolds.draw(
             np.flatnonzero(~np.isnan(accuracy[:, j])), repeats=repeats, test_share=test_share, seed=seed
         )
         for j, name in enumerate(names)
     }
-    known = np.nan_to_num(accuracy.T)
-    errors: dict[tuple[frozenset[str], str], np.ndarray] = {}
+    errors = _errors(names, stacked, np.nan_to_num(accuracy.T), folds, ridges)
+    return [_compare(names, of_ridge, folds, len(next(iter(stacked.values()))), confidence) for of_ridge in errors]
+
+
+Errors = dict[tuple[frozenset[str], str], np.ndarray]
+"""(benchmarks left out, target) -> mean squared test error: float64 of shape (seeds, repeats)."""
+
+
+def _errors(
+    names: tuple[str, ...],
+    stacked: Mapping[frozenset[str], np.ndarray],
+    known: np.ndarray,
+    folds: Mapping[str, ModelFolds],
+    ridges: Sequence[Ridge],
+) -> list[Errors]:
+    """Of every penalty, the errors of every forecast that the matrix compares."""
+    errors: list[Errors] = [{} for _ in ridges]
     for left_out, per_seed in stacked.items():
         # Targets with the same folds share the algebra of the features.
-        shared = _by_folds([name for name in names if name in left_out], folds)
-        for group in shared:
-            rows = [names.index(name) for name in group]
-            fold = folds[group[0]]
-            squared = [
-                np.square(predict_folds(one, known[rows], fold, ridge) - known[rows][:, fold.test]).mean(axis=2)
-                for one in per_seed
-            ]
-            for place, name in enumerate(group):
-                errors[left_out, name] = np.stack([error[place] for error in squared])
+        for group in _by_folds([name for name in names if name in left_out], folds):
+            truths, fold = known[[names.index(name) for name in group]], folds[group[0]]
+            predictions = [predict_folds_each(one, truths, fold, ridges) for one in per_seed]
+            for place, of_ridge in enumerate(errors):
+                squared = [np.square(one[place] - truths[:, fold.test]).mean(axis=2) for one in predictions]
+                for target, name in enumerate(group):
+                    of_ridge[left_out, name] = np.stack([error[target] for error in squared])
+    return errors
+
+
+def _compare(
+    names: tuple[str, ...], errors: Errors, folds: Mapping[str, ModelFolds], seeds: int, confidence: float
+) -> ContributionMatrix:
     count = len(names)
     contribution, low, high, p_value = (np.full((count, count), np.nan) for _ in range(4))
     for i, contributor in enumerate(names):
@@ -128,7 +170,7 @@ def contribution_matrix(
         p_adjusted=holm(p_value.ravel()).reshape(count, count),
         full_mse=np.array([errors[frozenset({name}), name].sum(axis=1).mean() for name in names]),
         seeds=seeds,
-        repeats=repeats,
+        repeats=next(iter(folds.values())).repeats,
         confidence=confidence,
     )
 

@@ -4,6 +4,7 @@ All algebra runs in the principal components of each fold's centred training fea
 uncorrelated, so that the regression for any penalty is one division, and leave-one-out errors have a closed form.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -39,18 +40,28 @@ def predict_folds(features: np.ndarray, targets: np.ndarray, folds: ModelFolds, 
     Raises:
         ConfigError: for a negative or unknown `ridge`.
     """
-    if ridge != "loo" and not (isinstance(ridge, (int, float)) and 0 <= ridge < np.inf):
-        raise ConfigError(f"ridge must be 0 or positive, or 'loo', but is {ridge!r}")
-    features = np.asarray(features, dtype=np.float64)
+    return predict_folds_each(features, targets, folds, [ridge])[0]
+
+
+def predict_folds_each(
+    features: np.ndarray, targets: np.ndarray, folds: ModelFolds, ridges: Sequence[Ridge]
+) -> list[np.ndarray]:
+    """:func:`predict_folds` for several penalties, which share the algebra of the features as well."""
+    for ridge in ridges:
+        if ridge != "loo" and not (isinstance(ridge, (int, float)) and 0 <= ridge < np.inf):
+            raise ConfigError(f"ridge must be 0 or positive, or 'loo', but is {ridge!r}")
+    features, targets = np.asarray(features, dtype=np.float64), np.asarray(targets, dtype=np.float64)
     noise = _rounding(features)
     features = features - features.mean(axis=0)
     size = folds.train.shape[1]
     block = max(1, BLOCK_FLOATS // (min(size, features.shape[1]) * size))
-    parts = []
+    parts: list[list[np.ndarray]] = [[] for _ in ridges]
     for start in range(0, folds.repeats, block):
         train, test = folds.train[start : start + block], folds.test[start : start + block]
-        parts.append(_predict_block(features, noise, np.asarray(targets, dtype=np.float64), train, test, ridge))
-    return np.concatenate(parts, axis=1)
+        components = _components(features, noise, train, test)
+        for own, ridge in zip(parts, ridges, strict=True):
+            own.append(_predict_block(*components, targets[:, train], ridge))
+    return [np.concatenate(own, axis=1) for own in parts]
 
 
 def _rounding(features: np.ndarray) -> float:
@@ -59,10 +70,10 @@ def _rounding(features: np.ndarray) -> float:
 
 
 def _predict_block(
-    features: np.ndarray, noise: float, targets: np.ndarray, train: np.ndarray, test: np.ndarray, ridge: Ridge
+    scores: np.ndarray, test_scores: np.ndarray, variance: np.ndarray, known: np.ndarray, ridge: Ridge
 ) -> np.ndarray:
-    scores, test_scores, variance = _components(features, noise, train, test)
-    known = targets[:, train].transpose(1, 2, 0)  # (repeats, training models, targets)
+    """Forecasts (targets, repeats, test models) from components and `known` targets (targets, repeats, models)."""
+    known = known.transpose(1, 2, 0)
     mean = known.mean(axis=1, keepdims=True)
     centred = known - mean
     moments = scores.transpose(0, 2, 1) @ centred  # (repeats, components, targets)

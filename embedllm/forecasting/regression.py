@@ -1,5 +1,6 @@
 """Forecast of benchmark accuracy: linear regression from model features, tested on models left out (paper §5.3)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from embedllm.errors import ConfigError, DataError
 from embedllm.forecasting.folds import ModelFolds
 from embedllm.forecasting.kendall import kendall_tau
-from embedllm.forecasting.least_squares import Ridge, predict_folds
+from embedllm.forecasting.least_squares import Ridge, predict_folds_each
 
 LEVEL = 0.05
 """Level of Kendall's test on each fold, as in the paper."""
@@ -100,9 +101,24 @@ def forecast_benchmark(
         DataError: for shapes that differ, NaN features, accuracies outside [0, 1], or too few models.
         ConfigError: see :meth:`ModelFolds.draw` and :func:`predict_folds`.
     """
+    [found] = forecast_each(features, accuracy, [ridge], repeats=repeats, test_share=test_share, seed=seed)
+    return found
+
+
+def forecast_each(
+    features: np.ndarray,
+    accuracy: np.ndarray,
+    ridges: Sequence[Ridge],
+    *,
+    repeats: int = 100,
+    test_share: float = 0.2,
+    seed: int = 0,
+) -> list[Forecast]:
+    """:func:`forecast_benchmark` for several penalties at little more than the cost of one."""
     usable = _usable_models(features, accuracy)
     folds = ModelFolds.draw(usable, repeats=repeats, test_share=test_share, seed=seed)
-    return evaluate_forecast(predict_folds(features, accuracy[None], folds, ridge)[0], accuracy, folds)
+    predictions = predict_folds_each(features, accuracy[None], folds, ridges)
+    return [evaluate_forecast(of_ridge[0], accuracy, folds) for of_ridge in predictions]
 
 
 def evaluate_forecast(predictions: np.ndarray, accuracy: np.ndarray, folds: ModelFolds) -> Forecast:
@@ -177,6 +193,23 @@ def permutation_null(
     Raises:
         ConfigError: for permutations below 1.
     """
+    [found] = permutation_null_each(
+        features, accuracy, [ridge], permutations=permutations, repeats=repeats, test_share=test_share, seed=seed
+    )
+    return found
+
+
+def permutation_null_each(
+    features: np.ndarray,
+    accuracy: np.ndarray,
+    ridges: Sequence[Ridge],
+    *,
+    permutations: int = 200,
+    repeats: int = 100,
+    test_share: float = 0.2,
+    seed: int = 0,
+) -> list[SignificanceNull]:
+    """:func:`permutation_null` for several penalties, with the same shuffles."""
     if permutations < 1:
         raise ConfigError(f"permutations must be at least 1 but is {permutations}")
     usable = _usable_models(features, accuracy)
@@ -185,10 +218,12 @@ def permutation_null(
     shuffled = np.full((permutations + 1, len(accuracy)), np.nan)
     shuffled[:, usable] = accuracy[usable]
     shuffled[1:, usable] = generator.permuted(shuffled[1:, usable], axis=1)
-    predictions = predict_folds(features, shuffled, folds, ridge)
-    tau, p_value = kendall_tau(_as_rows(predictions), _as_rows(shuffled[:, folds.test]))
-    counts = ((p_value < LEVEL) & (tau > 0)).reshape(permutations + 1, repeats).sum(axis=1)
-    return SignificanceNull(int(counts[0]), counts[1:])
+    nulls = []
+    for predictions in predict_folds_each(features, shuffled, folds, ridges):
+        tau, p_value = kendall_tau(_as_rows(predictions), _as_rows(shuffled[:, folds.test]))
+        counts = ((p_value < LEVEL) & (tau > 0)).reshape(permutations + 1, repeats).sum(axis=1)
+        nulls.append(SignificanceNull(int(counts[0]), counts[1:]))
+    return nulls
 
 
 def _as_rows(values: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from embedllm.probing.communities import Communities, communities_of, size_in_billions
     from embedllm.probing.distances import (
+        QuestionMoments,
         Space,
         community_distances,
         embedding_space,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOME = {
     "communities": ("Communities", "communities_of", "size_in_billions"),
     "distances": (
+        "QuestionMoments",
         "Space",
         "community_distances",
         "embedding_space",
@@ -54,6 +56,7 @@ __all__ = [
     "Communities",
     "Dendrogram",
     "MatrixCorrelation",
+    "QuestionMoments",
     "Space",
     "agreement_by_rank",
     "communities_of",

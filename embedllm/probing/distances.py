@@ -102,7 +102,36 @@ def profile_space(coordinates: Sequence[np.ndarray]) -> Space:
     return Space("profile", "log-odds less their mean, root mean square over questions", vectors)
 
 
-def function_coordinates(model: EmbedLLM, encodings: np.ndarray) -> np.ndarray:
+@dataclass(frozen=True)
+class QuestionMoments:
+    """What distances between predictions depend on of the questions: made once, read for many models.
+
+    Args:
+        mean: float64 of shape (D,), mean encoding.
+        root: float64 of shape (D, D), R with R R' = Cov(q).
+    """
+
+    mean: np.ndarray
+    root: np.ndarray
+
+    @classmethod
+    def of(cls, encodings: np.ndarray) -> "QuestionMoments":
+        """Of float (questions, D): the questions that count, usually all of the data's.
+
+        Raises:
+            DataError: if there is no question.
+        """
+        if encodings.ndim != 2 or not len(encodings):
+            raise DataError(
+                "the encodings", [f"they have shape {encodings.shape}; needed: (at least 1 question, width)"]
+            )
+        mean = encodings.mean(axis=0, dtype=np.float64)
+        centred = encodings - mean
+        values, axes = np.linalg.eigh(centred.T @ centred / len(centred))
+        return cls(mean, axes * np.sqrt(np.maximum(values, 0)))
+
+
+def function_coordinates(model: EmbedLLM, questions: QuestionMoments) -> np.ndarray:
     """Coordinates whose Euclidean distances are root mean square differences of predicted log-odds.
 
     With V = U W' (:meth:`EmbedLLM.collapse`), the mean over questions of (z_m - z_n)² is the squared difference of the
@@ -111,25 +140,21 @@ def function_coordinates(model: EmbedLLM, encodings: np.ndarray) -> np.ndarray:
 
     Args:
         model: a trained model of M models.
-        encodings: float (questions, D): the questions that count, usually all of the data's.
+        questions: those that count.
 
     Returns:
         float32 of shape (M, 1 + min(M, D)).
 
     Raises:
-        DataError: if there is no question, or the encodings' width is not the model's.
+        DataError: if the encodings' width is not the model's.
     """
-    if encodings.ndim != 2 or not len(encodings) or encodings.shape[1] != model.width:
-        raise DataError(
-            "the encodings", [f"they have shape {encodings.shape}; needed: (at least 1 question, {model.width})"]
-        )
+    if len(questions.mean) != model.width:
+        raise DataError("the encodings", [f"they have width {len(questions.mean)}; the model's is {model.width}"])
     weights, offset = model.collapse()
-    slopes, mean = weights.numpy().astype(np.float64), encodings.mean(axis=0, dtype=np.float64)
-    level = slopes @ mean + offset.numpy()
-    centred = encodings - mean
+    slopes = weights.numpy().astype(np.float64)
+    level = slopes @ questions.mean + offset.numpy()
     # With R R' = Cov(q), distances of the rows of V R are those asked for.
-    values, axes = np.linalg.eigh(centred.T @ centred / len(centred))
-    left, singular, _ = np.linalg.svd(slopes @ (axes * np.sqrt(np.maximum(values, 0))), full_matrices=False)
+    left, singular, _ = np.linalg.svd(slopes @ questions.root, full_matrices=False)
     return np.concatenate([level[:, None], left * singular], axis=1).astype(np.float32)
 
 

@@ -1,9 +1,11 @@
 """Joint resampling of questions and seeds against its textbook limits."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from ablations.question_intervals import MINIMUM_QUESTIONS, question_interval
+from ablations.question_intervals import MINIMUM_QUESTIONS, Comparison, question_interval, question_intervals
 
 
 def test_without_seeds_it_is_the_plain_bootstrap_over_questions() -> None:
@@ -63,3 +65,20 @@ def test_few_questions_get_no_interval_and_none_no_number() -> None:
     none = question_interval(np.ones((1, 3)), np.zeros((1, 3)), np.zeros(3))
     assert np.isnan(none.difference)
     assert none.questions == 0
+
+
+def test_comparisons_together_are_what_each_is_alone() -> None:
+    generator = np.random.default_rng(5)
+    weights = np.ones(80)
+    fewer = np.where(np.arange(80) < 60, 2.0, 0.0)
+    asked = [
+        Comparison(generator.normal(size=(3, 80)), generator.normal(size=(3, 80)), weights),
+        Comparison(generator.normal(size=(5, 80)), generator.normal(size=(1, 80)), weights),
+        Comparison(generator.normal(size=(2, 80)), generator.normal(size=(2, 80)), fewer),
+        Comparison(np.ones((1, 80)), np.zeros((1, 80)), np.zeros(80)),
+    ]
+    together = question_intervals(asked, resamples=300)
+    alone = [question_interval(one.first, one.second, one.weights, resamples=300) for one in asked]
+    for one, other in zip(together, alone, strict=True):
+        assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other), nan_ok=True)
+    assert [one.questions for one in together] == [80, 80, 60, 0]

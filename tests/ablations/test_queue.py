@@ -38,7 +38,7 @@ class Run:
 
 
 def test_batches_take_the_time_they_should_once_their_kind_is_known() -> None:
-    run = Run({("knn", None): cells(400)}, most=1000)
+    run = Run({("embedllm", None): cells(400, "embedllm")}, most=1000)
     first = run.queue.next_order("1")
     assert first is not None
     assert len(first.cells) == module.FIRST_SECONDS
@@ -49,7 +49,7 @@ def test_batches_take_the_time_they_should_once_their_kind_is_known() -> None:
 
 
 def test_the_last_batches_are_smaller_so_that_no_slot_idles() -> None:
-    run = Run({("knn", None): cells(40)}, slots=2)
+    run = Run({("embedllm", None): cells(40, "embedllm")}, slots=2)
     sizes = []
     for number in range(100):
         if (batch := run.queue.next_order(str(number))) is None:
@@ -59,6 +59,19 @@ def test_the_last_batches_are_smaller_so_that_no_slot_idles() -> None:
     assert sum(sizes) == 40
     assert sizes[0] <= 3
     assert sizes[1] > sizes[-2] >= module.LEAST_SECONDS
+
+
+def test_cells_that_share_their_work_make_one_batch_for_every_slot() -> None:
+    run = Run({("knn", None): cells(35)}, slots=2)
+    batches = [run.queue.next_order(key) for key in "12"]
+    assert [len(batch.cells) for batch in batches if batch is not None] == [18, 17]
+
+
+def test_a_given_batch_size_holds_for_cells_that_share_their_work_too() -> None:
+    run = Run({("knn", None): cells(35)}, slots=2, most=4)
+    batch = run.queue.next_order("1")
+    assert batch is not None
+    assert len(batch.cells) == 4
 
 
 def test_the_family_with_most_work_left_comes_first() -> None:

@@ -9,7 +9,7 @@ from sklearn.linear_model import LinearRegression, Ridge
 from embedllm.errors import ConfigError
 from embedllm.forecasting import least_squares
 from embedllm.forecasting.folds import ModelFolds
-from embedllm.forecasting.least_squares import PENALTY_GRID, predict_folds
+from embedllm.forecasting.least_squares import PENALTY_GRID, predict_folds, predict_folds_each
 
 MODELS = 30
 
@@ -122,3 +122,12 @@ def test_a_penalty_out_of_range_is_told(ridge, folds):
     features, target = problem(2)
     with pytest.raises(ConfigError, match="ridge must be 0 or positive, or 'loo', but is"):
         predict_folds(features, target[None], folds, ridge)
+
+
+def test_several_penalties_at_once_are_what_each_is_alone() -> None:
+    generator = np.random.default_rng(3)
+    features, targets = generator.normal(size=(20, 30)), generator.normal(size=(2, 20))
+    folds = ModelFolds.draw(np.arange(20), repeats=7)
+    together = predict_folds_each(features, targets, folds, [0.0, "loo", 0.5])
+    for ridge, found in zip((0.0, "loo", 0.5), together, strict=True):
+        np.testing.assert_array_equal(found, predict_folds(features, targets, folds, ridge))

@@ -12,6 +12,7 @@ from embedllm.errors import DataError
 from embedllm.model import EmbedLLM
 from embedllm.probing import (
     Communities,
+    QuestionMoments,
     community_distances,
     embedding_space,
     function_coordinates,
@@ -41,7 +42,7 @@ def test_function_distances_are_differences_of_predicted_log_odds() -> None:
     generator = np.random.default_rng(0)
     models = [random_model(generator) for _ in range(2)]
     encodings = generator.normal(size=(30, 5)).astype(np.float32)
-    coordinates = [function_coordinates(model, encodings) for model in models]
+    coordinates = [function_coordinates(model, QuestionMoments.of(encodings)) for model in models]
     logits = [model.logits(encodings) for model in models]
     centred = [z - z.mean(axis=1, keepdims=True) for z in logits]
     assert coordinates[0].shape == (7, 6)
@@ -63,7 +64,9 @@ def test_function_distances_survive_a_change_of_factors_and_embedding_distances_
         model.head_bias,
     )
     encodings = generator.normal(size=(30, 5)).astype(np.float32)
-    functions = [function_space([function_coordinates(m, encodings)]).distances for m in (model, other)]
+    functions = [
+        function_space([function_coordinates(m, QuestionMoments.of(encodings))]).distances for m in (model, other)
+    ]
     embeddings = [embedding_space([m.model_embeddings.numpy()]).distances for m in (model, other)]
     np.testing.assert_allclose(functions[0], functions[1], rtol=1e-3, atol=1e-3)
     assert np.abs(embeddings[0] - embeddings[1]).max() > 0.1
@@ -205,8 +208,10 @@ def test_equal_predictions_are_refused() -> None:
         function_space([np.ones((5, 3))])
     with pytest.raises(DataError, match="all 5 models differ in their level only"):
         profile_space([np.arange(5.0)[:, None] * [1, 0, 0]])
-    with pytest.raises(DataError, match=r"they have shape \(0, 5\); needed: \(at least 1 question, 5\)"):
-        function_coordinates(random_model(np.random.default_rng(0)), np.zeros((0, 5)))
+    with pytest.raises(DataError, match=r"they have shape \(0, 5\); needed: \(at least 1 question, width\)"):
+        QuestionMoments.of(np.zeros((0, 5)))
+    with pytest.raises(DataError, match=r"they have width 4; the model's is 5"):
+        function_coordinates(random_model(np.random.default_rng(0)), QuestionMoments.of(np.zeros((3, 4))))
 
 
 def test_two_models_have_one_distance() -> None:
