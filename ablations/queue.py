@@ -134,7 +134,8 @@ class CellQueue:
     def _next_batch(self) -> Batch:
         """Cells of the family with most work left, worth a batch's time."""
         left = {family: self._left(family) for family in self._waiting}
-        family = max(left, key=lambda each: left[each])
+        # Batches that cannot be short first, so that no slot waits for one at the end.
+        family = max(left, key=lambda each: (each[0] in SHARING, left[each]))
         kind = str(family[0])
         target = TARGET_SECONDS if kind in self._taken else FIRST_SECONDS
         target = max(LEAST_SECONDS, min(target, sum(left.values()) / (2 * self._slots)))

@@ -25,7 +25,7 @@ from embedllm.probing import QuestionMoments, function_coordinates
 from embedllm.training import FitData, fit_many
 
 KEPT_ENCODINGS = 2
-"""Encodings whose matrix, training tensors and moments a worker keeps: batches of the same one often follow each other."""
+"""Encodings whose matrix, training tensors and moments a worker keeps: batches of one often follow each other."""
 
 BASELINE_OF: Mapping[Method, str] = {
     "lookup": "benchmark_lookup",

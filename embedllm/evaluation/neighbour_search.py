@@ -76,15 +76,16 @@ class NeighbourSearch:
                 open_[done] = False
             if open_.any():
                 rest = chosen[open_]
-                found[open_] = self._nearest(queries[rest], wanted, scores[torch.from_numpy(rest)], members)
+                own = scores.index_select(1, torch.from_numpy(members))
+                if not np.array_equal(rest, np.arange(len(queries))):
+                    own = own.index_select(0, torch.from_numpy(rest))
+                found[open_] = self._nearest(queries[rest], wanted, own, members)
             yield found
 
     def _nearest(
         self, queries: np.ndarray, ks: Sequence[int], scores: torch.Tensor, members: np.ndarray | None
     ) -> np.ndarray:
-        """Nearest of all rows or of some, as positions among them; `scores` are of all rows."""
-        if members is not None:
-            scores = scores[:, torch.from_numpy(members)]
+        """Nearest of all rows, or of those that are `members`, as positions among them; `scores` are theirs."""
         result = np.empty((len(queries), ks[-1]), dtype=np.int64)
         pending = np.arange(len(queries))
         size = scores.shape[1]

@@ -67,6 +67,12 @@ def test_cells_that_share_their_work_make_one_batch_for_every_slot() -> None:
     assert [len(batch.cells) for batch in batches if batch is not None] == [18, 17]
 
 
+def test_batches_that_share_their_work_come_first_for_they_are_long() -> None:
+    run = Run({("logistic", None): cells(50, "logistic"), ("knn", None): cells(4)}, slots=2)
+    batches = [run.queue.next_order(key) for key in "12"]
+    assert [batch.kind for batch in batches if batch is not None] == ["knn", "knn"]
+
+
 def test_a_given_batch_size_holds_for_cells_that_share_their_work_too() -> None:
     run = Run({("knn", None): cells(35)}, slots=2, most=4)
     batch = run.queue.next_order("1")
@@ -75,10 +81,10 @@ def test_a_given_batch_size_holds_for_cells_that_share_their_work_too() -> None:
 
 
 def test_the_family_with_most_work_left_comes_first() -> None:
-    few, many = cells(2, "lookup"), cells(5)
-    run = Run({("counts", None): few, ("knn", None): many}, slots=2)
+    few, many = cells(2, "lookup"), cells(5, "logistic")
+    run = Run({("counts", None): few, ("logistic", None): many}, slots=2)
     kinds = [batch.kind for key in "12" if (batch := run.queue.next_order(key))]
-    assert kinds == ["knn", "counts"] or kinds == ["knn", "knn"]
+    assert kinds == ["logistic", "counts"] or kinds == ["logistic", "logistic"]
     assert run.queue.next_order("3") is None  # both slots are busy
 
 
