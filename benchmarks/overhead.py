@@ -44,10 +44,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 1])
     parser.add_argument("--rounds", type=int, default=3, help="measurements of ours and optuna; ray tune gets one")
     parser.add_argument("--which", nargs="+", choices=WHICH, default=WHICH)
-    parser.add_argument("--measure", choices=WHICH, help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=WHICH[1:], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        search = {"ours": ours, "ray tune": ray_tune, "optuna": plain_optuna}[args.measure]
+        search = {"ray tune": ray_tune, "optuna": plain_optuna}[args.measure]
         print(json.dumps(search(args.data, args.trials, args.seeds[0])))
         return
     print("| seeds | engine | wall | before | trials | after | training | best val log-loss |")
@@ -76,30 +76,27 @@ def main() -> None:
 
 def measured(which: str, data: str, trials: int, seeds: int) -> dict[str, Any]:
     """One search in a process of its own; seconds count from its start, Python's own and all imports included."""
-    command = [sys.executable, "-m", "benchmarks.overhead", data, "--measure", which]
-    command += ["--trials", str(trials), "--seeds", str(seeds)]
     with tempfile.TemporaryDirectory() as folder:
+        words = ["-m", "benchmarks.overhead", data, "--measure", which, "--trials", str(trials), "--seeds", str(seeds)]
+        if which == "ours":
+            words = ["-m", "tune", "run", data, "--trials", str(trials), "--seeds", str(seeds)]
+            words += ["--out", f"{folder}/sweep", "--split", "random", "--space.encoder", "lsa", "--sampler", "random"]
         began = time.time()
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"SEARCH_FOLDER": folder})
+        done = subprocess.run(
+            [sys.executable, *words], capture_output=True, text=True, env=os.environ | {"SEARCH_FOLDER": folder}
+        )
         wall = time.time() - began
-    if done.returncode:
-        raise SystemExit(done.stderr[-3000:])
-    found = json.loads(done.stdout.splitlines()[-1])
+        if done.returncode:
+            raise SystemExit(done.stderr[-3000:])
+        found = ours(Path(folder) / "sweep") if which == "ours" else json.loads(done.stdout.splitlines()[-1])
     return found | {"wall": wall, "first": found["first"] - began, "last": found["last"] - began}
 
 
-def ours(data: str, trials: int, seeds: int) -> dict[str, Any]:
+def ours(sweep: Path) -> dict[str, Any]:
+    """What the study of a finished sweep says."""
     import optuna
 
-    from tune.cli import main as tune
-
-    folder = search_folder() / "sweep"
-    words = ["run", data, "--trials", str(trials), "--seeds", str(seeds), "--out", str(folder), "--split", "random"]
-    with contextlib.redirect_stdout(io.StringIO()):
-        code = tune([*words, "--space.encoder", "lsa", "--sampler", "random"])
-    if code:
-        raise SystemExit(code)
-    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(folder / "journal.log")))
+    storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(sweep / "journal.log")))
     study = optuna.load_study(study_name="sweep", storage=storage)
     training = sum(trial.user_attrs["result"]["seconds"] for trial in study.trials)
     return times(study) | {"training": training}
