@@ -72,6 +72,14 @@ class Layout:
         for name, view in self.views(flat[None]).items():
             view[0][..., : drawn[name].shape[-1]] = drawn[name].to(flat.device)
 
+    def collapse(self, flat: Tensor) -> tuple[Tensor, Tensor]:
+        """:meth:`EmbedLLM.collapse` of (K, size) members: V of shape (K, M, D) and offsets of shape (K, M)."""
+        views = self.views(flat)
+        head, head_bias = views["head_weight"], views["head_bias"]
+        scaled = views["model_embeddings"] * (head[:, 1:] - head[:, :1])
+        offset = torch.bmm(scaled, views["bias"][:, :, None])[:, :, 0] + (head_bias[:, 1:] - head_bias[:, :1])
+        return torch.bmm(scaled, views["projection"].mT), offset
+
     def export(self, flat: Tensor, dim: int) -> EmbedLLM:
         """The member's model without padding, copied to the CPU."""
         views = {name: view[0] for name, view in self.views(flat[None]).items()}
@@ -159,13 +167,14 @@ def collapsed_gradient(group: Group, batch: Batch) -> None:
     offsets = torch.baddbmm(offset, scaled, group.bias_column)
     logits = torch.baddbmm(offsets.view(stacked).mT, batch.questions, weights.view(stacked).mT)
     norms = None if batch.noise is None else torch.linalg.vector_norm(weights, dim=2).clamp_min_(TINY)
-    pulled = _output_gradient(logits.view(streams, batch_size, -1, models), batch, norms).view_as(logits)
+    by_stream = _output_gradient(logits.view(streams, batch_size, -1, models), batch, norms)
+    pulled = by_stream.view_as(logits)
 
     into_offset = pulled.sum(1).view(members, models, 1)
     if norms is None or batch.noise is None:
         into_weights = torch.bmm(pulled.mT, batch.questions).view_as(weights)
     else:
-        through_norms = weights.mul_(_noise_pull(pulled, batch.noise, batch.noise_level, norms))
+        through_norms = weights.mul_(_noise_pull(by_stream, batch.noise, batch.noise_level, norms))
         into_weights = torch.baddbmm(through_norms.view(stacked), pulled.mT, batch.questions).view_as(weights)
     into_scaled = torch.baddbmm(into_offset * group.bias, into_weights, group.projection)
     torch.bmm(into_weights.mT, scaled, out=group.to_projection)
@@ -174,31 +183,51 @@ def collapsed_gradient(group: Group, batch: Batch) -> None:
 
 
 def factor_gradient(group: Group, batch: Batch) -> None:
-    """The same as :func:`collapsed_gradient` in factor form, for as many streams as members.
+    """The same as :func:`collapsed_gradient` in factor form, cheaper where a batch has few questions.
 
-    Cheaper where a batch has few questions. Every member projects its questions itself, so there is nothing to share.
+    Every member projects its questions itself. Members of a stream read the same ones, without a copy for each.
     """
+    streams, batch_size = batch.questions.shape[:2]
     scaled, difference, offset = group.fold_head()
-    projected = torch.baddbmm(group.bias, batch.questions, group.projection)
-    logits = torch.baddbmm(offset, projected, scaled.mT)
+    members, models = scaled.shape[:2]
+    questions = _questions_of(batch.questions, members)
+    projected = scaled.new_empty(members, batch_size, scaled.shape[2])
+    for own, read in questions:
+        torch.baddbmm(group.bias[own], read, group.projection[own], out=projected[own])
+    pulled = torch.baddbmm(offset, projected, scaled.mT)
     norms = spread = None
     if batch.noise is not None:
         spread = torch.bmm(scaled, torch.bmm(group.projection_t, group.projection))
         norms = (spread * scaled).sum(2).clamp_min_(TINY**2).sqrt_()
-    pulled = _output_gradient(logits.unsqueeze(2), batch, norms).squeeze(2)
+    by_stream = pulled.view(streams, -1, batch_size, models).transpose(1, 2)
+    _output_gradient(by_stream, batch, norms)  # in place
 
     into_projected = torch.bmm(pulled, scaled)
     if norms is None or spread is None or batch.noise is None:
         into_scaled = torch.bmm(pulled.mT, projected)
-        torch.bmm(batch.questions.mT, into_projected, out=group.to_projection)
+        for own, read in questions:
+            torch.bmm(read.mT, into_projected[own], out=group.to_projection[own])
     else:
-        noise_pull = _noise_pull(pulled, batch.noise, batch.noise_level, norms)
+        noise_pull = _noise_pull(by_stream, batch.noise, batch.noise_level, norms)
         into_scaled = torch.baddbmm(spread.mul_(noise_pull), pulled.mT, projected)
         second_moment = torch.bmm(scaled.mT, scaled * noise_pull)
         through_norms = torch.bmm(group.projection, second_moment)
-        torch.baddbmm(through_norms, batch.questions.mT, into_projected, out=group.to_projection)
+        for own, read in questions:
+            torch.baddbmm(through_norms[own], read.mT, into_projected[own], out=group.to_projection[own])
     torch.sum(into_projected, 1, keepdim=True, out=group.to_bias)
     group.write_head_gradient(into_scaled, difference, pulled)
+
+
+def _questions_of(questions: Tensor, members: int) -> list[tuple[slice, Tensor]]:
+    """Members, and the questions they read, a matrix each: all at once, or by stream where streams are shared."""
+    streams = len(questions)
+    if streams == members:
+        return [(slice(0, members), questions)]
+    shared = members // streams
+    return [
+        (slice(number * shared, (number + 1) * shared), own.expand(shared, *own.shape))
+        for number, own in enumerate(questions)
+    ]
 
 
 def _output_gradient(logits: Tensor, batch: Batch, norms: Tensor | None) -> Tensor:
@@ -210,8 +239,9 @@ def _output_gradient(logits: Tensor, batch: Batch, norms: Tensor | None) -> Tens
 
 
 def _noise_pull(pulled: Tensor, noise: Tensor, noise_level: Tensor, norms: Tensor) -> Tensor:
-    """d loss / d |v| over |v|, (K, G, 1): what the noise adds to the gradient of v per unit of v."""
-    members, models = norms.shape
-    by_member = pulled.view(*noise.shape[:2], -1, models)
-    summed = (by_member * noise.unsqueeze(2)).sum(1).view(members, models)
+    """d loss / d |v| over |v|, (K, G, 1): what the noise adds to the gradient of v per unit of v.
+
+    `pulled` has shape (S, B, T, G).
+    """
+    summed = (pulled * noise.unsqueeze(2)).sum(1).view(norms.shape)
     return (summed * noise_level[:, None] / norms)[:, :, None]

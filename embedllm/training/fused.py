@@ -27,6 +27,10 @@ from embedllm.training.streams import Stream, noise_chunk_blocks
 
 CURVES = ("train_log_loss", "val_log_loss", "val_accuracy")
 
+SCORED_AT_ONCE = 1 << 19
+"""Forecasts made at once when members are scored: enough that small sets of questions cost no time in Python, few
+enough to stay in cache."""
+
 EpochEnd = Callable[[int, np.ndarray, np.ndarray], Iterable[int]]
 """(epoch, val_log_loss (K,), val_accuracy (K,)) -> members to drop; NaN where a member no longer trains."""
 
@@ -48,6 +52,10 @@ class Member:
     stopped: str | None = None
     failure: str | None = None
     model: EmbedLLM | None = None
+
+    def scored_like(self, other: "Member") -> bool:
+        """Whether both are scored on the same questions."""
+        return self.stream is other.stream and (self.val is other.val or torch.equal(self.val, other.val))
 
 
 class FusedRun:
@@ -118,7 +126,7 @@ class FusedRun:
         self.noise_level = torch.tensor([member.config.noise for member in self.members], device=device)
         # Sharing needs equally many members to a stream; noise per question differs between members of a stream.
         per_question = self.noisy and not self.pair_noise
-        self.shared = len(set(counts)) == 1 and self.write_gradient is collapsed_gradient and not per_question
+        self.shared = len(set(counts)) == 1 and not per_question
         self.views = [
             [
                 Group(self.layout, self.parameters[:count], self.gradient[:count], number, self.groups)
@@ -126,6 +134,19 @@ class FusedRun:
             ]
             for count in self.leading
         ]
+
+        self.scored_together = self._scored_together()
+
+    def _scored_together(self) -> list[slice]:
+        """Neighbouring members that are scored on the same questions, as many at a time as is worth it."""
+        found, start = [], 0
+        for row in range(1, len(self.members) + 1):
+            first = self.members[start]
+            most = max(1, SCORED_AT_ONCE // max(1, len(first.val) * self.layout.models))
+            if row - start == most or row == len(self.members) or not self.members[row].scored_like(first):
+                found.append(slice(start, row))
+                start = row
+        return found
 
     def _train_epoch(self, epoch: int) -> None:
         blocks = [stream.blocks for stream in self.streams]
@@ -210,7 +231,7 @@ class FusedRun:
 
     def _score_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Noise-free losses at the end of an epoch; keeps the best parameters and marks who diverged or ran stale."""
-        scores = torch.stack([self._score(row, member) for row, member in enumerate(self.members)]).tolist()
+        scores = torch.cat([self._score(rows) for rows in self.scored_together]).tolist()
         losses, accuracies = np.full(self.total, np.nan), np.full(self.total, np.nan)
         for row, (member, values) in enumerate(zip(self.members, scores, strict=True)):
             for name, value in zip(CURVES, values, strict=True):
@@ -230,22 +251,24 @@ class FusedRun:
                 member.stopped = "patience"
         return losses, accuracies
 
-    def _score(self, row: int, member: Member) -> Tensor:
-        """Train log-loss (on as many of the member's questions as validate), validation log-loss and accuracy."""
-        data = self.data
+    def _score(self, rows: slice) -> Tensor:
+        """Train log-loss (on as many of the questions as validate), validation log-loss and accuracy: (T, 3)."""
+        data, member = self.data, self.members[rows.start]
+        weights, offset = self.layout.collapse(self.parameters[rows])
         sample = member.stream.sample(len(member.val)).to(data.device)
-        values = {name: view[0] for name, view in self.layout.views(self.parameters[row : row + 1]).items()}
-        weights, offset = EmbedLLM(**values).collapse()
-        seen = torch.addmm(offset, data.encodings[sample], weights.T)
-        train_loss, _ = _loss_and_accuracy(
-            seen, data.target[sample], None if data.weight is None else data.weight[sample]
-        )
         # The rows of one split lie at the end and need no copy.
-        rows = member.val.to(data.device) if data.is_pool else slice(data.num_train, None)
-        held_out = torch.addmm(offset, data.encodings[rows], weights.T)
-        val_weight = None if data.weight is None else data.weight[rows]
-        val_loss, accuracy = _loss_and_accuracy(held_out, data.target[rows], val_weight)
-        return torch.stack([train_loss, val_loss, accuracy])
+        held_out = member.val.to(data.device) if data.is_pool else slice(data.num_train, None)
+        (train_loss, _), (val_loss, accuracy) = (
+            _loss_and_accuracy(
+                torch.addmm(offset.flatten(), data.encodings[questions], weights.flatten(0, 1).T).unflatten(
+                    1, offset.shape
+                ),
+                data.target[questions, None],
+                None if data.weight is None else data.weight[questions, None],
+            )
+            for questions in (sample, held_out)
+        )
+        return torch.stack([train_loss, val_loss, accuracy], dim=1)
 
     def _prune(self, dropped: Iterable[int]) -> None:
         unwanted = set(dropped)
@@ -275,9 +298,11 @@ class FusedRun:
 
 
 def _loss_and_accuracy(logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Weighted mean cross-entropy and accuracy of (questions, M) log-odds, as scalar tensors."""
+    """Weighted mean cross-entropy and accuracy, (T,), of (questions, T, M) log-odds; labels are (questions, 1, M)."""
     total = float(target.numel()) if weight is None else weight.sum().clamp_min(1.0)
-    loss = functional.binary_cross_entropy_with_logits(logits, target, weight=weight, reduction="sum")
+    losses = functional.binary_cross_entropy_with_logits(
+        logits, target.expand_as(logits), weight=weight, reduction="none"
+    )
     right = torch.where(logits > 0, target, 1 - target)
-    hits = right.sum() if weight is None else (right * weight).sum()
-    return loss / total, hits / total
+    hits = right if weight is None else right * weight
+    return losses.sum((0, 2)) / total, hits.sum((0, 2)) / total

@@ -167,6 +167,30 @@ def test_group_gradients_add_up_to_the_gradient_of_all_models(write_gradient, gr
         torch.testing.assert_close(view, whole[name], rtol=1e-5, atol=1e-6, msg=name)
 
 
+@pytest.mark.parametrize("noise", [False, True])
+@FORMS
+def test_members_that_share_a_stream_have_the_gradients_of_members_with_a_copy_of_it(write_gradient, noise):
+    layout, two = members()
+    flat = torch.cat([two, two.flip(0) + 0.1])
+    level = torch.tensor([0.3, 0.7, 0.0, 0.5])
+    shared = some_batch(noise=noise)._replace(noise_level=level)
+    copies = [
+        None if tensor is None else tensor.repeat_interleave(2, dim=0)
+        for tensor in (shared.questions, shared.target, shared.scale, shared.noise)
+    ]
+    copied = Batch(copies[0], copies[1], copies[2], level, copies[3])  # type: ignore[arg-type]
+    found, wanted = (gradient_of(write_gradient, layout, flat, batch) for batch in (shared, copied))
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+def test_members_are_collapsed_together_as_each_alone():
+    layout, flat = members()
+    weights, offset = layout.collapse(flat)
+    for member, dim in enumerate(DIMS):
+        alone = layout.export(flat[member], dim).collapse()
+        torch.testing.assert_close((weights[member], offset[member]), alone, rtol=1e-5, atol=1e-6)
+
+
 def test_the_cheaper_form_is_chosen_by_flops():
     assert cheaper_form(112, 768, 232, 18, pair_noise=False) == "factor"
     assert cheaper_form(112, 768, 232, 512, pair_noise=True) == "collapsed"
