@@ -1,7 +1,7 @@
 """Figures of the held-out design, from its tables alone."""
 
 from collections.abc import Mapping
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ FEATURE_STYLES = {
     "mean_of_others": ("grey", "X"),
 }
 PANELS_ACROSS = 4
+LABEL_ROOM = 80
+"""Characters that fit side by side below a figure of double width."""
 BARS = ("embedllm", "model_mean", "lookup", "knn", "logistic")
 FEW_BARS = ("embedllm", "model_mean")
 MOST_BENCHMARKS = 6
@@ -78,7 +80,7 @@ def _bars(questions: pd.DataFrame) -> Drawing:
         axis.set_ylim(max(0.0, low - margin), min(1.0, high + margin) if metric != "log_loss" else high + margin)
         axis.grid(axis="x", visible=False)
     labels = _short(benchmarks)
-    tilted = sum(map(len, labels)) > 70
+    tilted = any((len(left) + len(right)) / 2 + 1 > LABEL_ROOM / len(labels) for left, right in pairwise(labels))
     axes[-1].set_xticks(
         range(len(benchmarks)), labels, rotation=30 if tilted else 0, ha="right" if tilted else "center"
     )

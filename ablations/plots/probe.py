@@ -142,9 +142,9 @@ def _coloured_by_group(axis: Any, points: pd.DataFrame, kind: str) -> None:
     sizes = group[group != ""].value_counts()
     named = sorted(sizes.sort_values(ascending=False, kind="stable").index[: len(GROUP_STYLES)], key=_size_order)
     rest = ~group.isin(named)
-    axis.plot(
-        points["x"][rest], points["y"][rest], ".", color=COLOURS["grey"], markersize=3, label=f"other ({rest.sum()})"
-    )
+    if rest.any():
+        style = {"color": COLOURS["grey"], "markersize": 3, "label": f"other ({rest.sum()})"}
+        axis.plot(points["x"][rest], points["y"][rest], ".", **style)
     for name, (colour, marker) in zip(named, GROUP_STYLES, strict=False):
         chosen = group == name
         style = {"color": COLOURS[colour], "markersize": 3.8, "label": f"{name} ({sizes[name]})"}

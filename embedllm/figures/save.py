@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 from embedllm.errors import DataError
@@ -61,7 +62,9 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
     folder.mkdir(parents=True, exist_ok=True)
     saved = _saved(folder, name, caption)
     with house_style():
-        # The layout, which takes as long as the drawing, is found once for all formats.
+        # The layout, which takes as long as the drawing, is found once for all formats: at the resolution of the PNG,
+        # for letters are a little wider or narrower at another, and the outermost would be cut.
+        figure.set_dpi(rcParams["savefig.dpi"])
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         _write(saved.png, lambda path: figure.savefig(path, format="png"))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 
 from embedllm.errors import DataError
 from embedllm.figures import SavedFigure, new_figure, read_figures, save_figure
@@ -94,3 +95,15 @@ def test_a_failure_leaves_the_earlier_figure_as_it_was(tmp_path: Path, monkeypat
         save(tmp_path, "a")
     assert saved.png.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_long_tick_labels_are_not_cut(tmp_path: Path) -> None:
+    """The layout is found at the resolution that is saved: letters are wider there than at another."""
+    figure, axes = new_figure("double", height=4.4, nrows=2)
+    for axis in axes:
+        axis.set_yticks([0, 1], ["truthfulqa_mc1_iiiiiiiiiiii", "social_iqa"])
+        axis.set_xticks([0, 1], ["0.0022222222", "0.0066666667"], rotation=90)
+    saved = save_figure(figure, tmp_path, "long", pd.DataFrame({"a": [1]}), caption="")
+    pixels = imread(saved.png)[:, :, :3]
+    for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
+        assert edge.min() > 0.95
