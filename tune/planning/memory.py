@@ -3,6 +3,7 @@
 The sum follows the tensors that `embedllm.training` allocates; a test holds it against what real packs take.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ STATE_VECTORS = 5
 
 NOISE_CHUNK = 1 << 18
 """Standard normals drawn at once for a stream of batches, as in `embedllm.training.streams`."""
+
+SCORED_AT_ONCE = 1 << 19
+"""Forecasts made at once when members are scored, as in `embedllm.training.fused`."""
 
 EVALUATION_CELLS = 10
 """Float64 vectors of all validation cells alive at once while a trained member is judged."""
@@ -69,7 +73,7 @@ class PackMemory:
         models: the trained models, on the host, until the pack is judged.
         batch: a gathered batch and what its gradient needs.
         noise: standard normals drawn ahead, and the order of an epoch's questions.
-        scoring: validation of one member.
+        scoring: validation of the members scored at once, or of one that is judged.
     """
 
     process: int
@@ -108,7 +112,7 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
 
     parameters = parameter_floats(models, width, dim)
     form = cheaper_form(group, width, dim, questions, pair_noise=pair_noise)
-    shared = form == "collapsed" and (pair_noise or not noisy)
+    shared = len(set(Counter(subsets).values())) == 1 and (pair_noise or not noisy)
     labels = 2 if shape.weighted else 1
     # With weights, cells are gathered as labels, attempts, their scale, and that once more normalised.
     block = questions * (width + models * (5 if shape.weighted else 1))
@@ -124,7 +128,8 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
     noise = streams * max(NOISE_CHUNK, per_block) if noisy else 0
     order = 3 * streams * max(subsets)  # int64 rows and a float32 mask
 
-    scored = shape.val * (width + 7 * models) + models * width
+    together = min(members, max(1, SCORED_AT_ONCE // max(1, shape.val * models)))
+    scored = shape.val * (width + 7 * models * together) + together * models * width
     judged = 2 * EVALUATION_CELLS * models * shape.val + shape.val * width
     tables = [(shape.train + shape.val) * (encoding + models * labels) for encoding in shape.widths.values()]
     return PackMemory(
