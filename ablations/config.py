@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args
 
 from ablations.cell import METHODS
+from embedllm.checks import not_among, not_counts, not_gpus, too_small
 from embedllm.config import PRESETS, FitConfig, preset
 from embedllm.errors import ConfigError
 from tune.config import SplitChoice
@@ -56,20 +57,10 @@ class AblationConfig:
     """MLflow tracking URI; null = MLFLOW_TRACKING_URI, else an SQLite database beside the results' folder."""
 
     def __post_init__(self) -> None:
-        problems = []
-        for name, low in (("seeds", 1), ("seed", 0), ("split_seed", 0)):
-            if getattr(self, name) < low:
-                problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
-        for name in ("embedding_dim", "pack", "slots", "cpus_per_pack"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                problems.append(f"{name} must be at least 1, or null, but is {value}")
-        gpus = self.gpus_per_pack
-        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
-            problems.append(f"gpus_per_pack must be a fraction up to 1 or a whole number, or null, but is {gpus}")
-        for name, choices in (("preset", tuple(PRESETS)), ("split", get_args(SplitChoice))):
-            if getattr(self, name) not in choices:
-                problems.append(f"{name} must be one of {', '.join(choices)} but is {getattr(self, name)!r}")
+        problems = too_small(self, seeds=1, seed=0, split_seed=0)
+        problems += not_counts(self, "embedding_dim", "pack", "slots", "cpus_per_pack")
+        problems += not_gpus(self, "gpus_per_pack")
+        problems += not_among(self, preset=tuple(PRESETS), split=get_args(SplitChoice))
         unknown = [method for method in self.methods if method not in METHODS]
         if unknown or not self.methods or len(set(self.methods)) < len(self.methods):
             problems.append(f"methods must be distinct ones of {', '.join(METHODS)} but are {self.methods}")

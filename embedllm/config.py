@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from embedllm.checks import not_among, not_counts, too_small
 from embedllm.errors import ConfigError
 
 PAPER_BATCH_PAIRS = 2048
@@ -63,26 +64,16 @@ class FitConfig:
     """Seeds initialisation, batch order, noise and the training subset."""
 
     def __post_init__(self) -> None:
-        problems = []
-        for name, low in (("embedding_dim", 1), ("epochs", 1), ("seed", 0)):
-            if getattr(self, name) < low:
-                problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
-        for name in ("training_questions", "batch_questions", "model_groups", "patience"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                problems.append(f"{name} must be at least 1, or null, but is {value}")
+        problems = too_small(self, embedding_dim=1, epochs=1, seed=0)
+        problems += not_counts(self, "training_questions", "batch_questions", "model_groups", "patience")
         for name in ("noise", "weight_decay"):
             if not 0 <= getattr(self, name) < float("inf"):
                 problems.append(f"{name} must be zero or positive but is {getattr(self, name)}")
         if not 0 < self.learning_rate < float("inf"):
             problems.append(f"learning_rate must be positive but is {self.learning_rate}")
-        for name, allowed in (
-            ("noise_per", ("pair", "question")),
-            ("schedule", ("constant", "one-cycle")),
-            ("keep", ("best", "last")),
-        ):
-            if getattr(self, name) not in allowed:
-                problems.append(f"{name} must be one of {', '.join(allowed)} but is {getattr(self, name)!r}")
+        problems += not_among(
+            self, noise_per=("pair", "question"), schedule=("constant", "one-cycle"), keep=("best", "last")
+        )
         if problems:
             raise ConfigError("invalid fit configuration: " + "; ".join(problems))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+from embedllm.checks import not_among, not_counts, not_gpus, too_small
 from embedllm.config import PRESETS
 from embedllm.errors import ConfigError
 from tune.search.objectives import OBJECTIVES, PER_EPOCH_OBJECTIVES, Direction, Objective, read_objectives
@@ -161,30 +162,21 @@ class SweepConfig:
 
     def __post_init__(self) -> None:
         problems = self._settle_objectives()
-        for name, low in (("trials", 1), ("seeds", 1), ("seed", 0), ("split_seed", 0)):
-            if getattr(self, name) < low:
-                problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
-        for name in ("pack", "slots", "cpus_per_pack", "finalists"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                problems.append(f"{name} must be at least 1, or null, but is {value}")
-        gpus = self.gpus_per_pack
-        if gpus is not None and (gpus < 0 or (gpus > 1 and gpus != int(gpus))):
-            problems.append(f"gpus_per_pack must be a fraction up to 1 or a whole number, or null, but is {gpus}")
+        problems += too_small(self, trials=1, seeds=1, seed=0, split_seed=0)
+        problems += not_counts(self, "pack", "slots", "cpus_per_pack", "finalists")
+        problems += not_gpus(self, "gpus_per_pack")
         if self.time_budget is not None and not self.time_budget > 0:
             problems.append(f"time_budget must be positive seconds, or null, but is {self.time_budget}")
         if not self.register.strip() or any(letter in self.register for letter in "/:"):
             problems.append(f"register must be a name without / and :, or auto or none, but is {self.register!r}")
-        allowed: dict[str, tuple[str, ...]] = {
-            "preset": tuple(PRESETS),
-            "objective": tuple(OBJECTIVES),
-            "sampler": get_args(Sampler),
-            "pruner": get_args(Pruner),
-            "split": get_args(SplitChoice),
-        }
-        for name, choices in allowed.items():
-            if getattr(self, name) not in choices:
-                problems.append(f"{name} must be one of {', '.join(choices)} but is {getattr(self, name)!r}")
+        problems += not_among(
+            self,
+            preset=tuple(PRESETS),
+            objective=tuple(OBJECTIVES),
+            sampler=get_args(Sampler),
+            pruner=get_args(Pruner),
+            split=get_args(SplitChoice),
+        )
         ranges = [name for name, axis in self.space.axes().items() if isinstance(axis, Range)]
         if self.sampler == "grid" and ranges:
             problems.append(f"sampler grid needs a list of choices on every axis, but {', '.join(ranges)} have ranges")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from embedllm.checks import too_small
 from embedllm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,15 +41,11 @@ class HeldOutBenchmark:
     """Seed of these divisions."""
 
     def __post_init__(self) -> None:
-        problems = []
+        problems = too_small(self, repeats=2, fold_seed=0)
         if self.benchmarks is not None and not self.benchmarks:
             problems.append("benchmarks is empty; name at least one, or null for all")
-        if self.repeats < 2:
-            problems.append(f"repeats must be at least 2 but is {self.repeats}")
         if not 0 < self.test_share <= 0.5:
             problems.append(f"test_share must be above 0 and at most 0.5 but is {self.test_share}")
-        if self.fold_seed < 0:
-            problems.append(f"fold_seed must be zero or positive but is {self.fold_seed}")
         if problems:
             raise ConfigError(f"invalid options of {self.name}: " + "; ".join(problems))
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from embedllm.checks import too_small
 from embedllm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,10 +45,7 @@ class Probe:
     """Seed of permutations and of t-SNE."""
 
     def __post_init__(self) -> None:
-        problems = []
-        for name, low in (("minimum", 2), ("permutations", 99), ("neighbours", 1), ("chance_seed", 0)):
-            if getattr(self, name) < low:
-                problems.append(f"{name} must be at least {low} but is {getattr(self, name)}")
+        problems = too_small(self, minimum=2, permutations=99, neighbours=1, chance_seed=0)
         if self.perplexity is not None and not self.perplexity > 0:
             problems.append(f"perplexity must be positive, or null, but is {self.perplexity}")
         if problems:
