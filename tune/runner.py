@@ -8,6 +8,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +20,7 @@ from embedllm.data.splits import Split
 from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import SweepConfig
 from tune.data import SweepData, encode, load_data
-from tune.engine.cluster import ray_cluster
+from tune.engine.cluster import Slots, ray_cluster
 from tune.engine.dispatch import Dispatcher
 from tune.engine.packing import Pack
 from tune.folder import RAY_FOLDER, SweepFolder, sweep_path
@@ -148,57 +150,71 @@ class Sweep:
             folder = replace(folder, config=config)
             folder.save()
         stopped, startup = None, 0.0
-        with SweepStudy(folder.path, config, len(self.split.train)) as study:
-            for record in study.records():
-                if record.state != "RUNNING" and not is_lost(record):
-                    for listener in listeners:
-                        listener.trial_finished(record)
-            if not study.settled(config.trials):  # else there is nothing to start Ray for
-                with ray_cluster(config.address) as resources:
-                    from tune.engine.execution import run_orders
-                    from tune.engine.worker import PackWorker, SweepPayload
-
-                    source = self._source()
-                    plan = plan_packs_here(config, source, resources)
-                    notes = [*refuse(plan.findings), plan.line(config)]
-                    if on_plan is not None:
-                        on_plan("\n".join(notes))
-                    dispatcher = Dispatcher(
-                        study,
-                        target=config.trials,
-                        pack_size=plan.packs.size,
-                        slots=plan.slots.count,
-                        num_models=self.data.num_models,
-                        listeners=listeners,
-                    )
-                    startup = time.monotonic() - began
-                    # What judging the winner needs, PyTorch among it, is imported while the workers train.
-                    threading.Thread(target=import_module, args=("tune.engine.fitting",), daemon=True).start()
-                    with graceful_interrupt(dispatcher.stop):
-                        run_orders(
-                            dispatcher,
-                            PackWorker,
-                            SweepPayload(config, source),
-                            plan.slots,
-                            folder.path / RAY_FOLDER,
-                        )
-                    if on_searched is not None:  # here, for Ray takes more than a second to end
+        # Ray takes more than a second to end, waiting: meanwhile the winner is judged.
+        with ThreadPoolExecutor(1, "end-of-ray") as aside:
+            with SweepStudy(folder.path, config, len(self.split.train)) as study, ExitStack() as running:
+                for record in study.records():
+                    if record.state != "RUNNING" and not is_lost(record):
+                        for listener in listeners:
+                            listener.trial_finished(record)
+                if not study.settled(config.trials):  # else there is nothing to start Ray for
+                    resources = running.enter_context(ray_cluster(config.address))
+                    dispatcher, slots = self._plan(study, config, resources, listeners, on_plan)
+                    startup = self._train(dispatcher, slots, folder) - began
+                    stopped = dispatcher.stopped
+                    if on_searched is not None:
                         on_searched(read_records(folder.path))
-                stopped = dispatcher.stopped
-        records = read_records(folder.path)
-        best = best_record(records, config)
-        if best is None:
-            reasons = {r.reason for r in records if r.role == "trial" and r.state == "FAIL" and r.reason}
-            raise SweepFailed(
-                f"no trial of {folder.path} succeeded ({stopped or 'all failed'}); "
-                f"reasons: {'; '.join(sorted(reasons)[:3]) or 'none was finished'}"
-            )
-        winner = None
-        if stopped is None:
-            from tune.results.winner import crown
+                    aside.submit(running.pop_all().close)
+            records = read_records(folder.path)
+            best = best_record(records, config)
+            if best is None:
+                reasons = {r.reason for r in records if r.role == "trial" and r.state == "FAIL" and r.reason}
+                raise SweepFailed(
+                    f"no trial of {folder.path} succeeded ({stopped or 'all failed'}); "
+                    f"reasons: {'; '.join(sorted(reasons)[:3]) or 'none was finished'}"
+                )
+            winner = None
+            if stopped is None:
+                from tune.results.winner import crown
 
-            winner = crown(self, records)
+                winner = crown(self, records)
         return SweepResult(folder.path, config, records, best, winner, stopped, time.monotonic() - began, startup)
+
+    def _plan(
+        self,
+        study: SweepStudy,
+        config: SweepConfig,
+        resources: dict[str, float],
+        listeners: Sequence[SweepListener],
+        on_plan: Callable[[str], None] | None,
+    ) -> tuple[Dispatcher, Slots]:
+        """Divide the cluster into slots and the trials into packs."""
+        plan = plan_packs_here(config, self._source(), resources)
+        notes = [*refuse(plan.findings), plan.line(config)]
+        if on_plan is not None:
+            on_plan("\n".join(notes))
+        dispatcher = Dispatcher(
+            study,
+            target=config.trials,
+            pack_size=plan.packs.size,
+            slots=plan.slots.count,
+            num_models=self.data.num_models,
+            listeners=listeners,
+        )
+        return dispatcher, plan.slots
+
+    def _train(self, dispatcher: Dispatcher, slots: Slots, folder: SweepFolder) -> float:
+        """Have Ray's workers train packs until the dispatcher is done; the time at which they were asked to."""
+        from tune.engine.execution import run_orders
+        from tune.engine.worker import PackWorker, SweepPayload
+
+        # What judging the winner needs, PyTorch among it, is imported while the workers train.
+        threading.Thread(target=import_module, args=("tune.engine.fitting",), daemon=True).start()
+        began = time.monotonic()
+        with graceful_interrupt(dispatcher.stop):
+            payload = SweepPayload(folder.config, self._source())
+            run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER)
+        return began
 
     def _source(self) -> SweepData:
         matrices = {name: encodings.matrix for name, encodings in self.encodings.items()}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embedllm.figures.page import Page
-    from embedllm.figures.save import SavedFigure, read_figures, save_figure
+    from embedllm.figures.save import save_figure
+    from embedllm.figures.saved import SavedFigure, read_figures
     from embedllm.figures.style import (
         COLOURS,
         METHOD_COLOURS,
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
 
 _HOME = {
     "page": ("Page",),
-    "save": ("SavedFigure", "read_figures", "save_figure"),
+    "save": ("save_figure",),
+    "saved": ("SavedFigure", "read_figures"),
     "style": (
         "COLOURS",
         "METHOD_COLOURS",

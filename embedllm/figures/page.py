@@ -21,7 +21,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup, escape
 
-from embedllm.figures.save import SavedFigure
+from embedllm.figures.saved import SavedFigure
 from embedllm.figures.svg import inline_svg
 from embedllm.version import __version__
 

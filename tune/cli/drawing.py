@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tune.config import SweepConfig
+from tune.folder import FIGURES_FOLDER
 from tune.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -68,6 +69,6 @@ def _prepare() -> None:
 
 
 def _draw(records: list[TrialRecord], config: SweepConfig, folder: Path) -> "list[SavedFigure | NotDrawn]":
-    from tune.figures import FIGURES_FOLDER, study_figures
+    from tune.figures import study_figures
 
     return study_figures(records, config, folder / FIGURES_FOLDER)

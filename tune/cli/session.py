@@ -10,7 +10,7 @@ from embedllm.cli.program import EXIT_INTERRUPTED
 from tune.cli.drawing import FigureDrawing
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
-from tune.folder import WINNER_TABLE
+from tune.folder import FIGURES_FOLDER, WINNER_TABLE
 from tune.labels import config_label
 from tune.progress import ProgressLine
 from tune.records import SweepListener, TrialRecord
@@ -156,7 +156,6 @@ def _artifacts(result: SweepResult, standings: Standings, drawing: FigureDrawing
 
 def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
     """The report and the folder of figures; empty where they cannot be made: no reason to lose a finished sweep."""
-    from tune.figures import FIGURES_FOLDER
     from tune.report.page import write_report
 
     try:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tune.figures.selection import NotDrawn
-    from tune.figures.study import FIGURES_FOLDER, study_figures
+    from tune.figures.study import study_figures
 
-_HOME = {"selection": ("NotDrawn",), "study": ("FIGURES_FOLDER", "study_figures")}
+_HOME = {"selection": ("NotDrawn",), "study": ("study_figures",)}
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = ["FIGURES_FOLDER", "NotDrawn", "study_figures"]
+__all__ = ["NotDrawn", "study_figures"]
 
 
 def __getattr__(name: str) -> Any:

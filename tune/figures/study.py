@@ -16,8 +16,6 @@ from tune.figures.selection import NotDrawn
 from tune.figures.slice import draw_slice, slice_info
 from tune.records import TrialRecord
 
-FIGURES_FOLDER = "figures"
-"""Where a sweep's figures lie in its folder."""
 NOT_DRAWN_FILE = "not-drawn.txt"
 
 FIGURES: Sequence[tuple[Callable[[Sequence[TrialRecord], SweepConfig], Any], Callable[[Any], Any]]] = (

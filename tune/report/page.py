@@ -12,7 +12,8 @@ from embedllm.data.describe import Description, describe
 from embedllm.errors import EmbedLLMError
 from embedllm.figures import Page, SavedFigure
 from tune.data import load_data
-from tune.figures import FIGURES_FOLDER, NotDrawn, study_figures
+from tune.figures import NotDrawn
+from tune.folder import FIGURES_FOLDER
 from tune.report.blocks import (
     add_data,
     add_environment,
@@ -46,15 +47,13 @@ def write_report(
         The page's file.
     """
     description = describe_data(standings)
-    if figures is None and out is None:
-        figures = study_figures(standings.records, standings.config, standings.path / FIGURES_FOLDER)
-    if figures is not None:
+    with tempfile.TemporaryDirectory() as elsewhere:
+        if figures is None:
+            from tune.figures import study_figures  # imported here, for it is slow to load and may have been drawn
+
+            folder = standings.path if out is None else Path(elsewhere)
+            figures = study_figures(standings.records, standings.config, folder / FIGURES_FOLDER)
         out = out or standings.path / REPORT_FILE
-        report_page(standings, description, figures).write(out)
-        return out
-    assert out is not None
-    with tempfile.TemporaryDirectory() as folder:
-        figures = study_figures(standings.records, standings.config, Path(folder) / FIGURES_FOLDER)
         report_page(standings, description, figures).write(out)
     return out
 

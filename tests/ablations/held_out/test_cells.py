@@ -120,5 +120,5 @@ def test_simulated_data_of_the_papers_shape_can_be_planned() -> None:
 
 
 def test_bad_options_are_all_told_at_once() -> None:
-    with pytest.raises(ConfigError, match=r"benchmarks is empty.*; repeats must be at least 2 but is 1; test_share"):
+    with pytest.raises(ConfigError, match=r"repeats must be at least 2 but is 1; benchmarks is empty.*; test_share"):
         HeldOutBenchmark(benchmarks=[], repeats=1, test_share=0.9)

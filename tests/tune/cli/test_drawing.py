@@ -6,8 +6,8 @@ from unittest.mock import MagicMock
 import pytest
 
 from tune.cli.drawing import FigureDrawing
-from tune.figures import FIGURES_FOLDER, NotDrawn
-from tune.folder import SweepFolder
+from tune.figures import NotDrawn
+from tune.folder import FIGURES_FOLDER, SweepFolder
 from tune.search.study import read_records
 
 
