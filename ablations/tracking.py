@@ -14,8 +14,9 @@ from ablations.cell import METRIC_COLUMNS, Cell
 from ablations.outcome import OVERALL, CellOutcome
 from tune.engine.fitting import mean_and_sd
 from tune.records import TrialRecord
+from tune.tracking.identity import tracked_at
 from tune.tracking.provenance import Provenance
-from tune.tracking.tracker import IDENTITY_FILE, MlflowTracker
+from tune.tracking.tracker import MlflowTracker
 from tune.tracking.uri import resolve_tracking_uri
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class CellTracker:
         path, config = ablation.folder.path, ablation.config
         path.mkdir(parents=True, exist_ok=True)
         uri = config.tracking_uri
-        if uri is None and not (path / IDENTITY_FILE).exists():
+        if uri is None and tracked_at(path) is None:
             uri = resolve_tracking_uri(None, path.parent)
         options: dict[str, Any] = dataclasses.asdict(ablation.design)  # type: ignore[call-overload]
         tracker = MlflowTracker.start(

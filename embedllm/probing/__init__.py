@@ -8,17 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from embedllm.probing.communities import Communities, communities_of, size_in_billions
-    from embedllm.probing.distances import (
-        QuestionMoments,
-        Space,
-        community_distances,
-        embedding_space,
-        function_coordinates,
-        function_space,
-        kind_distances,
-        profile_space,
-        without_ability,
-    )
     from embedllm.probing.maps import Dendrogram, dendrogram, pca_map, tsne_map
     from embedllm.probing.neighbours import (
         MatrixCorrelation,
@@ -27,20 +16,18 @@ if TYPE_CHECKING:
         matrix_correlation,
         nearest_neighbours,
     )
+    from embedllm.probing.permutation_tests import community_distances, kind_distances, without_ability
+    from embedllm.probing.spaces import (
+        QuestionMoments,
+        Space,
+        embedding_space,
+        function_coordinates,
+        function_space,
+        profile_space,
+    )
 
 _HOME = {
     "communities": ("Communities", "communities_of", "size_in_billions"),
-    "distances": (
-        "QuestionMoments",
-        "Space",
-        "community_distances",
-        "embedding_space",
-        "function_coordinates",
-        "function_space",
-        "kind_distances",
-        "profile_space",
-        "without_ability",
-    ),
     "maps": ("Dendrogram", "dendrogram", "pca_map", "tsne_map"),
     "neighbours": (
         "MatrixCorrelation",
@@ -48,6 +35,15 @@ _HOME = {
         "disagreement",
         "matrix_correlation",
         "nearest_neighbours",
+    ),
+    "permutation_tests": ("community_distances", "kind_distances", "without_ability"),
+    "spaces": (
+        "QuestionMoments",
+        "Space",
+        "embedding_space",
+        "function_coordinates",
+        "function_space",
+        "profile_space",
     ),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -7,7 +7,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from embedllm.errors import DataError
-from embedllm.probing.distances import Space
+from embedllm.probing.spaces import Space
 
 
 @dataclass(frozen=True)

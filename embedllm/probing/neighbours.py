@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from embedllm.errors import DataError
-from embedllm.probing.distances import PERMUTATIONS
+from embedllm.probing.permutation_tests import PERMUTATIONS
 
 BLOCK_NUMBERS = 2**19
 """Pairs permuted at a time: 4 MB, which stay in the cache."""

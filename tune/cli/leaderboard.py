@@ -1,6 +1,5 @@
 """`python -m tune leaderboard`: the ranked trials of a sweep, also while it runs."""
 
-import json
 from typing import Literal
 
 from jsonargparse import Namespace
@@ -48,7 +47,7 @@ def run(args: Namespace) -> None:
     from tune.results.finalists_table import render_finalists
     from tune.results.standings import Standings
     from tune.results.standings_table import standings_text
-    from tune.tracking.tracker import IDENTITY_FILE
+    from tune.tracking.identity import tracked_at
     from tune.tracking.uri import how_to_view
 
     standings = Standings.read(args.sweep or latest_sweep())
@@ -66,7 +65,7 @@ def run(args: Namespace) -> None:
     if standings.finalists:
         table = render_finalists(standings.finalists, standings.objective, markdown=args.format == "markdown")
         print(f"\nOn the test questions, looked at for finalists only:\n\n{table}")
-    tracked = standings.path / IDENTITY_FILE
-    if tracked.is_file():
+    uri = tracked_at(standings.path)
+    if uri is not None:
         # A line of its own, not a footnote: a command broken in two cannot be pasted.
-        print(f"\nMLflow: {how_to_view(json.loads(tracked.read_text())['tracking_uri'])}")
+        print(f"\nMLflow: {how_to_view(uri)}")

@@ -1,7 +1,6 @@
 """The command lines that do a sweep, or fit its winner, again."""
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ from embedllm.config import FitConfig, preset
 from tune.cli.run import show_axis, show_objectives
 from tune.config import SweepConfig
 from tune.folder import WINNER_FOLDER
+from tune.tracking.identity import tracked_at
 from tune.tracking.serving import CHAMPION, PORT, registered_name
-from tune.tracking.tracker import IDENTITY_FILE
 
 QUESTION = "How many primes are there below 100?"
 """Asked in examples."""
@@ -71,11 +70,10 @@ def winner_command(folder: Path) -> str:
 
 def serve_command(folder: Path, config: SweepConfig) -> str | None:
     """What serves the registered winner, None where it is not registered or the sweep was not tracked."""
-    identity = folder / IDENTITY_FILE
+    uri = tracked_at(folder)
     name = registered_name(config.register, "simulated data" if config.data is None else Path(config.data).name)
-    if name is None or not identity.is_file():
+    if name is None or uri is None:
         return None
-    uri = json.loads(identity.read_text())["tracking_uri"]
     return (
         f"MLFLOW_TRACKING_URI={shlex.quote(uri)} \\\n"
         f"    mlflow models serve -m models:/{shlex.quote(name)}@{CHAMPION} --env-manager local -p {PORT}"

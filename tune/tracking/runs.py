@@ -23,10 +23,10 @@ from mlflow.tracking import MlflowClient
 
 from tune.labels import trial_label
 from tune.records import TrialRecord
+from tune.tracking.identity import SweepIdentity
 from tune.tracking.outbox import Delivery
 from tune.tracking.registry import register
 from tune.tracking.serving import Candidate, Registered
-from tune.tracking.tracker import SweepIdentity
 from tune.tracking.uri import DATABASE, sqlite_file
 
 for chatter, level in {

@@ -9,61 +9,33 @@ locked), training goes on with one warning; trials are delivered when it answers
 on the same sweep folder. Each trial is logged exactly once: what MLflow already holds is asked at every (re)connection.
 """
 
-import json
 import logging
 import threading
 import time
-import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tune.config import OBJECTIVES
 from tune.records import TrialRecord
+from tune.tracking.identity import EXPERIMENT, SweepIdentity, claim
 from tune.tracking.outbox import Delivery, Outbox
 from tune.tracking.provenance import Provenance
 from tune.tracking.serving import Candidate, Registered
-from tune.tracking.uri import resolve_tracking_uri, set_mlflow_environment
+from tune.tracking.uri import set_mlflow_environment
 
 if TYPE_CHECKING:
     from tune.tracking.runs import SweepRuns
 
 logger = logging.getLogger(__name__)
 
-EXPERIMENT = "embedllm-tune"
 OUTBOX_FILE = "mlflow-outbox.jsonl"
-IDENTITY_FILE = "mlflow.json"
 RETRY_SECONDS = 30.0
 """Pause after a failure before MLflow is tried again."""
 SUMMARY_SECONDS = 10.0
 """The parent run's best-so-far curve is extended at most this often."""
-
-
-@dataclass(frozen=True)
-class SweepIdentity:
-    """What names one sweep in MLflow and describes it on its parent run.
-
-    Args:
-        sweep_id: random, made once per sweep folder; finds the parent run again.
-        name: run name of the parent.
-        experiment: MLflow experiment holding every sweep.
-        params: parameters of the parent run, values of any printable type.
-        tags: tags of the parent run.
-        trial_tags: tags of the parent and of every child run.
-        datasets: name and digest of the data.
-        resume: command that delivers what MLflow did not take; empty: `tune resume` of the sweep.
-    """
-
-    sweep_id: str
-    name: str
-    experiment: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    trial_tags: Mapping[str, str] = field(default_factory=dict)
-    dataset: tuple[str, str] | None = None
-    resume: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,35 +117,16 @@ class MlflowTracker:
         Raises:
             ConfigError: for a tracking URI MLflow cannot write to.
         """
-        identity_file = sweep_dir / IDENTITY_FILE
-        known = json.loads(identity_file.read_text()) if identity_file.exists() else {}
-        uri = resolve_tracking_uri(tracking_uri or known.get("tracking_uri"), sweep_dir)
-        sweep_id = known.get("sweep_id") or uuid.uuid4().hex
-        # Written before MLflow is asked for anything: a crash in between must not leave a parent run nobody knows.
-        identity = {"tracking_uri": uri, "experiment": experiment, "sweep_id": sweep_id}
-        identity_file.write_text(json.dumps(identity, indent=2) + "\n")
-        commit = {"mlflow.source.git.commit": provenance.git_commit} if provenance.git_commit else {}
-        sweep = SweepIdentity(
-            sweep_id=sweep_id,
-            name=sweep_name,
+        # Claimed before MLflow is asked for anything: a crash in between must not leave a parent run nobody knows.
+        uri, sweep_id = claim(sweep_dir, tracking_uri, experiment)
+        sweep = SweepIdentity.of(
+            sweep_id,
+            sweep_name,
+            provenance,
             experiment=experiment,
-            params={
-                "data": provenance.data_name,
-                **({} if objective is None else {"objective": objective}),
-                **(params or {}),
-                **provenance.packages,
-            },
-            tags={"machine": provenance.machine} | ({"mlflow.note.content": description} if description else {}),
-            trial_tags={
-                "sweep": sweep_name,
-                "data_digest": provenance.data_digest,
-                "mlflow.user": provenance.user,
-                "mlflow.source.name": provenance.command,
-                "mlflow.source.type": "LOCAL",
-                **commit,
-                **(tags or {}),
-            },
-            dataset=(provenance.data_name, provenance.data_digest),
+            params=({} if objective is None else {"objective": objective}) | dict(params or {}),
+            tags=tags or {},
+            description=description,
             resume=resume,
         )
         return cls(uri, sweep, sweep_dir, objective)

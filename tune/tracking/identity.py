@@ -1,0 +1,102 @@
+"""What names a sweep in MLflow, what is known of it there, and what its folder remembers."""
+
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tune.tracking.provenance import Provenance
+from tune.tracking.uri import resolve_tracking_uri
+
+EXPERIMENT = "embedllm-tune"
+IDENTITY_FILE = "mlflow.json"
+
+
+@dataclass(frozen=True)
+class SweepIdentity:
+    """What names one sweep in MLflow and describes it on its parent run.
+
+    Args:
+        sweep_id: random, made once per sweep folder; finds the parent run again.
+        name: run name of the parent.
+        experiment: MLflow experiment holding every sweep.
+        params: parameters of the parent run, values of any printable type.
+        tags: tags of the parent run.
+        trial_tags: tags of the parent and of every child run.
+        datasets: name and digest of the data.
+        resume: command that delivers what MLflow did not take; empty: `tune resume` of the sweep.
+    """
+
+    sweep_id: str
+    name: str
+    experiment: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    trial_tags: Mapping[str, str] = field(default_factory=dict)
+    dataset: tuple[str, str] | None = None
+    resume: str = ""
+
+    @classmethod
+    def of(
+        cls,
+        sweep_id: str,
+        name: str,
+        provenance: Provenance,
+        *,
+        experiment: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        description: str | None,
+        resume: str,
+    ) -> "SweepIdentity":
+        """Describe a sweep by where it comes from: as tags, parameters and dataset of its parent run.
+
+        Data digest and commit stand on every child, too. Arguments as of :meth:`MlflowTracker.start`.
+        """
+        commit = {"mlflow.source.git.commit": provenance.git_commit} if provenance.git_commit else {}
+        return cls(
+            sweep_id=sweep_id,
+            name=name,
+            experiment=experiment,
+            params={"data": provenance.data_name, **params, **provenance.packages},
+            tags={"machine": provenance.machine} | ({"mlflow.note.content": description} if description else {}),
+            trial_tags={
+                "sweep": name,
+                "data_digest": provenance.data_digest,
+                "mlflow.user": provenance.user,
+                "mlflow.source.name": provenance.command,
+                "mlflow.source.type": "LOCAL",
+                **commit,
+                **tags,
+            },
+            dataset=(provenance.data_name, provenance.data_digest),
+            resume=resume,
+        )
+
+
+def claim(folder: Path, tracking_uri: str | None, experiment: str) -> tuple[str, str]:
+    """Tracking URI and id of the sweep in a folder, which remembers both from now on.
+
+    Args:
+        folder: of the sweep, existing.
+        tracking_uri: as in :func:`resolve_tracking_uri`; None in a known folder: as before.
+        experiment: MLflow experiment.
+
+    Raises:
+        ConfigError: for a tracking URI MLflow cannot write to.
+    """
+    file = folder / IDENTITY_FILE
+    known = json.loads(file.read_text()) if file.exists() else {}
+    uri = resolve_tracking_uri(tracking_uri or known.get("tracking_uri"), folder)
+    sweep_id = known.get("sweep_id") or uuid.uuid4().hex
+    identity = {"tracking_uri": uri, "experiment": experiment, "sweep_id": sweep_id}
+    file.write_text(json.dumps(identity, indent=2) + "\n")
+    return uri, sweep_id
+
+
+def tracked_at(folder: Path) -> str | None:
+    """Tracking URI of the sweep in a folder; None where it was not tracked."""
+    file = folder / IDENTITY_FILE
+    return json.loads(file.read_text())["tracking_uri"] if file.is_file() else None
