@@ -128,7 +128,9 @@ class Design(Protocol):
         ...
 
     def findings(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
-        """What the tables say, in plain sentences, with n and the kind of interval."""
+        """What the tables say, in plain sentences: the claim first, between two stars each (**…**), then its numbers
+        with n and the kind of interval.
+        """
         ...
 
     def caveats(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:

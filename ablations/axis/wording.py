@@ -14,14 +14,14 @@ SCALES = {"log_loss": (1, "", 4), "accuracy": (100, " points", 2), "routing_micr
 
 
 def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """One per axis and metric; what is not told apart is named as such."""
+    """One per axis: a claim by the most telling metric, then the numbers of all; what is not told apart is named."""
     effect, facts = tables["effect"], tables["facts"].iloc[0]
     told = []
     for axis in dict.fromkeys(effect["axis"]):
-        for metric in COMPARED:
-            rows = effect[(effect["axis"] == axis) & (effect["metric"] == metric)]
-            if len(rows):
-                told.append(_about(rows, axis, metric, facts))
+        of_axis = effect[effect["axis"] == axis]
+        rows = {metric: of_axis[of_axis["metric"] == metric] for metric in COMPARED}
+        shown = [f"{NAMES[metric]}: {_about(of_metric, metric)}." for metric, of_metric in rows.items()]
+        told.append(f"**{_claim(rows[COMPARED[0]], axis, facts)}** {' '.join(map(_capital, shown))}")
     return told
 
 
@@ -29,7 +29,11 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What a reader must not conclude."""
     effect, facts = tables["effect"], tables["facts"].iloc[0]
     comparisons = len(effect) // len(COMPARED)
+    seeds, questions = int(effect["seeds"].max()), int(effect["questions"].max())
     told = [
+        f"In brackets behind each difference: a 95 % bootstrap interval over the {questions:,} test questions and "
+        f"{seeds} seeds together, or where questions were not scored one by one a t interval over the seeds; the "
+        "tables have both.",
         f"{comparisons} values are compared with the centre on each metric. p-values are Holm-adjusted over all of "
         'them, so the chance of any false "better" or "worse" on a metric is below 5 %; intervals are not adjusted.',
         '"Better" and "worse" must hold over seeds (paired t) and over test questions (bootstrap of questions and '
@@ -50,44 +54,60 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     return told
 
 
-def _about(rows: pd.DataFrame, axis: str, metric: str, facts: "pd.Series[Any]") -> str:
+def _claim(rows: pd.DataFrame, axis: str, facts: "pd.Series[Any]") -> str:
+    """What holds for the most telling metric, without numbers."""
     own = facts[axis] if axis == "encoder" else f"{facts[axis]:g}"
+    metric = rows["metric"].iloc[0]
+    if (rows["verdict"] == "one seed").all():
+        return f"{_capital(TITLES[axis])}: with one seed nothing can be told apart from luck."
     parts = []
-    for row in rows[rows["verdict"].isin(["better", "worse"])].to_dict("records"):
-        parts.append(f"{row['label']} is {row['verdict']} ({_numbers(row, metric)})")
-    for verdict, one, many in (
-        ("these questions", "differs beyond the luck of seeds", "differ beyond the luck of seeds"),
-        ("not told apart", "cannot be told apart from it", "cannot be told apart from it"),
-    ):
-        alike = rows[rows["verdict"] == verdict]
-        if alike.empty:
-            continue
-        largest = max(alike.to_dict("records"), key=lambda row: abs(row["difference"]))
-        text = f"{', '.join(alike['label'])} {one if len(alike) == 1 else many}"
-        if verdict == "these questions":
-            text += f" on these {facts['test_questions']:,} test questions, but perhaps not on others"
-        if len(alike) > 1:
-            text += f", the largest difference being that of {largest['label']}"
-        parts.append(f"{text} ({_numbers(largest, metric)})")
-    single = rows[rows["verdict"] == "one seed"]
-    if len(single):
-        parts.append(f"{', '.join(single['label'])} ran with one seed, too few to tell a difference from luck")
+    for verdict in ("better", "worse"):
+        labels = rows[rows["verdict"] == verdict]["label"]
+        if len(labels):
+            parts.append(f"{', '.join(labels)} {_is(labels)} {verdict} than {own}")
+    rest = rows[~rows["verdict"].isin(["better", "worse"])]["label"]
+    if len(rest) == len(rows) > 1:
+        parts.append(f"none of {', '.join(rest)} is told apart from {own}")
+    elif len(rest):
+        parts.append(f"{', '.join(rest)} {_is(rest)} not told apart from {'it' if parts else own}")
     sign = 1 if HIGHER_IS_BETTER[metric] else -1
     if (sign * rows["difference"]).max() <= 0:
-        parts.append("no value has a better mean than the centre")
-    return f"{TITLES[axis].capitalize()}, {NAMES[metric]}, against {own}: " + "; ".join(parts) + "."
+        parts.append("no value has a better mean")
+    return f"{_capital(TITLES[axis])}, by {NAMES[metric]}: {'; '.join(parts)}."
+
+
+def _about(rows: pd.DataFrame, metric: str) -> str:
+    """The numbers behind the verdicts on one metric; of values not told apart only the largest difference."""
+    parts = [
+        f"{row['label']} {row['verdict']} ({_numbers(row, metric)})"
+        for row in rows[rows["verdict"].isin(["better", "worse"])].to_dict("records")
+    ]
+    for verdict, said in (
+        ("these questions", "beyond the luck of seeds here, perhaps not on other questions"),
+        ("not told apart", "not told apart"),
+        ("one seed", "not tested"),
+    ):
+        alike = rows[rows["verdict"] == verdict]
+        if len(alike):
+            largest = max(alike.to_dict("records"), key=lambda row: abs(row["difference"]))
+            name = f"at most {largest['label']} " if len(alike) > 1 else ""
+            which = "all" if len(alike) == len(rows) > 1 else ", ".join(alike["label"])
+            parts.append(f"{which} {said} ({name}{_numbers(largest, metric)})")
+    return "; ".join(parts)
 
 
 def _numbers(row: Mapping[Any, Any], metric: str) -> str:
+    """Difference and interval: over questions and seeds where there is one, else over seeds."""
     scale, unit, digits = SCALES[metric]
+    over = "low" if math.isnan(row["question_low"]) else "question_low"
+    low, high = row[over], row[over.replace("low", "high")]
+    text = f"{scale * row['difference']:+.{digits}f}{unit}"
+    return text if math.isnan(low) else f"{text} [{scale * low:+.{digits}f}, {scale * high:+.{digits}f}]"
 
-    def shown(name: str) -> str:
-        return f"{scale * row[name]:+.{digits}f}"
 
-    text = f"{shown('difference')}{unit}, 95 % t interval over {row['seeds']} seeds {shown('low')} to {shown('high')}"
-    if not math.isnan(row["question_low"]):
-        text += (
-            f", over {row['questions']:,} questions and the seeds {shown('question_low')} to {shown('question_high')}"
-        )
-    p_value = row["p_adjusted"]
-    return f"{text}, adjusted p {'< 0.001' if p_value < 0.001 else f'= {p_value:.3f}'}"
+def _is(labels: "pd.Series[str]") -> str:
+    return "is" if len(labels) == 1 else "are"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

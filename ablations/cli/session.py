@@ -189,7 +189,7 @@ def _with_out(config: AblationConfig) -> AblationConfig:
 
 
 def _wrapped(start: str, text: str) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
+    return textwrap.fill(text.replace("**", ""), WIDTH, initial_indent=start, subsequent_indent=" " * len(start))
 
 
 def _note(line: str) -> None:

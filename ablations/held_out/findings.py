@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from ablations.held_out.names import short_names
 from ablations.held_out.questions import AGAINST, LEAVING_OUT
 from ablations.question_intervals import MINIMUM_QUESTIONS
 from embedllm.figures import METHOD_TITLES
@@ -17,8 +18,8 @@ FEATURE_TITLES = {
     "pca": "PCA of the correctness matrix",
     "mean_of_others": "mean accuracy on the others",
 }
-MOST_NAMED = 10
-"""Longer lists of benchmarks are cut; the tables have all."""
+MOST_NAMED = 4
+"""Longer lists are cut; the tables have all."""
 FORECAST_TITLES = {
     ("embedding", "linear"): "Linear regression on the embedding (the paper's protocol)",
     ("embedding", "ridge"): "Ridge regression on the embedding",
@@ -44,8 +45,7 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if len(questions):
         said.append(
             "Intervals of predictions are 95 % percentile intervals over joint resamples of questions and seeds; one "
-            "data "
-            "set and one split of the questions. Holm's adjustment is over the benchmarks of a comparison."
+            "data set and one split of the questions. Holm's adjustment is over the benchmarks of a comparison."
         )
         sizes = questions[questions["metric"] == "accuracy"].groupby("benchmark")["questions"].max()
         small = sizes[sizes < SMALL_TEST_SIDE]
@@ -60,9 +60,9 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         first = forecast.iloc[0]
         said.append(
             f"The {first['repeats']} splits of the models overlap: significant in 60 of 100 does not mean 60 "
-            "independent "
-            "tests. The permutation p-value of the count, and intervals corrected for overlap (Nadeau & Bengio 2003), "
-            f"are what can be trusted. Every split tests on {first['test_models']} models."
+            "independent tests. What can be trusted: chance is the count's permutation test (first seed, "
+            "Holm-adjusted), intervals of errors are corrected for overlap (Nadeau & Bengio 2003). Counts are means "
+            f"over {first['seeds']} seeds; every split tests on {first['test_models']} models."
         )
         width = int(_of(forecast, "embedding")["width"].max())
         if width >= first["train_models"]:
@@ -84,7 +84,10 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def _leaving_out(frame: pd.DataFrame) -> list[str]:
-    said = []
+    """What it costs never to have seen a benchmark, by both metrics."""
+    claims: list[str] = []
+    numbers: list[str] = []
+    sizes = ""
     for metric, noun, scale, unit in (("accuracy", "accuracy", 100, " points"), ("log_loss", "log-loss", 1, "")):
         rows = frame[
             (frame["comparison"] == LEAVING_OUT) & (frame["method"] == "embedllm") & (frame["metric"] == metric)
@@ -92,97 +95,114 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
         tested = rows[rows["holm"].notna()]
         if not len(tested):
             continue
+        sizes = _n(tested)
         worse = tested[(tested["holm"] < LEVEL) & ((tested["difference"] < 0) == (metric == "accuracy"))]
         better = tested[(tested["holm"] < LEVEL) & ~tested.index.isin(worse.index)]
-        named = "; ".join(_interval(row, scale, unit) for _, row in worse.iterrows())
-        text = (
-            f"Leaving a benchmark out makes EmbedLLM's {noun} on it worse beyond the noise for {len(worse)} of "
-            f"{len(tested)} benchmarks"
-        )
-        text += f": {named}." if named else "."
-        if len(better):
-            text += f" It is better for {'; '.join(_interval(row, scale, unit) for _, row in better.iterrows())}."
-        said.append(f"{text} ({_n(tested)}; 95 % percentile intervals, Holm-adjusted.)")
-    return said
+        what = f"{noun} on" if claims else f"EmbedLLM {noun} beyond the noise on"
+        claims.append(f"{what} {len(worse)} of {len(tested)}{'' if claims else ' benchmarks'}")
+        for rows_told, start in ((worse, f"{noun.capitalize()}:"), (better, f"Better in {noun}:")):
+            if len(rows_told):
+                names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
+                largest = rows_told.loc[rows_told["difference"].abs().sort_values(ascending=False).index]
+                told = [_interval(row, names, scale, unit) for _, row in largest.iterrows()]
+                numbers.append(f"{start} {_cut(told)}.")
+    if not claims:
+        return []
+    return [
+        f"**Never having seen a benchmark costs {', '.join(claims)}.** {' '.join(numbers)}"
+        f"{' ' if numbers else ''}({sizes}; 95 % percentile intervals; Holm-adjusted.)"
+    ]
 
 
 def _against_baselines(frame: pd.DataFrame) -> list[str]:
-    rows = frame[(frame["comparison"] == AGAINST) & (frame["metric"] == "log_loss")]
-    said = []
-    for method, of_method in rows.groupby("method", sort=False):
-        tested = of_method[of_method["holm"].notna()]
-        if not len(tested):
-            continue
-        better = tested[(tested["holm"] < LEVEL) & (tested["difference"] < 0)]["benchmark"]
-        worse = tested[(tested["holm"] < LEVEL) & (tested["difference"] > 0)]["benchmark"]
-        rest = len(tested) - len(better) - len(worse)
+    """EmbedLLM and what it should beat, neither having seen the benchmark."""
+    rows = frame[(frame["comparison"] == AGAINST) & (frame["metric"] == "log_loss") & frame["holm"].notna()]
+    if not len(rows):
+        return []
+    alike, clear, benchmarks = [], [], rows["benchmark"].nunique()
+    names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
+    for method, tested in rows.groupby("method", sort=False):
+        sure = tested[tested["holm"] < LEVEL]
         parts = [
-            f"better for {_names(better)}" if len(better) else "",
-            f"worse for {_names(worse)}" if len(worse) else "",
-            f"not distinguishable for {rest}" if rest else "",
+            f"{word} on {_few(found['benchmark'].map(names))}"
+            for word, found in (
+                ("better", sure[sure["difference"] < 0]),
+                ("worse", sure[sure["difference"] > 0]),
+            )
+            if len(found)
         ]
-        said.append(
-            f"On benchmarks neither saw, EmbedLLM's log-loss against {METHOD_TITLES[str(method)]} is "
-            f"{', '.join(part for part in parts if part)} of {len(tested)} benchmarks (Holm-adjusted)."
-        )
-    return said
+        if parts:
+            first, *others = parts
+            word, _, rest = first.partition(" on ")
+            clear.append(", ".join([f"{word} than {METHOD_TITLES[str(method)]} on {rest}", *others]))
+        else:
+            alike.append(METHOD_TITLES[str(method)])
+    start = f"On {benchmarks} benchmarks neither saw, EmbedLLM's log-loss is"
+    if not alike:
+        return [f"**{start} told apart from each baseline's on some.** It is {'; '.join(clear)} (Holm-adjusted)."]
+    text = f"**{start} not told apart from {_either(alike)} on any.**"
+    return [f"{text} It is {'; '.join(clear)} (Holm-adjusted)." if clear else f"{text} (Holm-adjusted.)"]
 
 
 def _forecasts(frame: pd.DataFrame) -> list[str]:
+    """Whether forecasts rank held-out models at all."""
     said = []
     for (features, regression), title in FORECAST_TITLES.items() if len(frame) else ():
         rows = _of(frame, features, regression).sort_values("significant", ascending=False)
         found, lost = rows[rows["null_holm"] < LEVEL], rows[~(rows["null_holm"] < LEVEL)]
-        named = [
-            f"{row['benchmark']} {row['significant']:.0f} (τ {row['tau_median']:.2f})" for _, row in rows.iterrows()
-        ]
-        left = len(named) - MOST_NAMED
-        counts = ", ".join(named) if left <= 1 else f"{', '.join(named[:MOST_NAMED])} and {left} others with fewer"
-        first = rows.iloc[0]
+        names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
+        first, last = rows.iloc[0], rows.iloc[-1]
+        but = f", not for {_names(lost['benchmark'].map(names))}" if len(lost) and len(found) else ""
         text = (
-            f"{title}, trained without the benchmark: Kendall's τ is positive and significant in this many of "
-            f"{first['repeats']} splits (mean over {first['seeds']} seeds; median τ): {counts}. That is more than with "
-            "shuffled accuracies (permutation test of the first seed's count, Holm-adjusted) "
-            f"for {len(found)} of {len(rows)}"
+            f"**{title} orders unseen models better than by chance for {len(found)} of {len(rows)} benchmarks{but}.** "
+            f"Kendall's τ is positive and significant in {last['significant']:.0f} ({names[last['benchmark']]}) to "
+            f"{first['significant']:.0f} ({names[first['benchmark']]}) of {first['repeats']} splits of the models, "
+            f"{rows['significant'].median():.0f} for the middle benchmark; median τ {rows['tau_median'].min():.2f} to "
+            f"{rows['tau_median'].max():.2f}."
         )
-        said.append(f"{text}; not for {_names(lost['benchmark'])}." if len(lost) and len(found) else f"{text}.")
+        said.append(text)
     return said
 
 
 def _forecast_baselines(frame: pd.DataFrame) -> list[str]:
-    said = []
-    for (features, regression), compared in frame.groupby(["features", "regression"], sort=False) if len(frame) else []:
-        parts = []
-        for baseline, rows in compared.groupby("baseline", sort=False):
-            better = int(((rows["holm"] < LEVEL) & (rows["difference"] < 0)).sum())
-            worse = int(((rows["holm"] < LEVEL) & (rows["difference"] > 0)).sum())
-            parts.append(
-                f"against {FEATURE_TITLES[str(baseline)]} smaller for {better}, larger for {worse}, not "
-                f"distinguishable for {len(rows) - better - worse}"
-            )
-        said.append(
-            f"Squared error of forecasts by {regression} regression from {FEATURE_TITLES[str(features)]}, in numbers "
-            f"of benchmarks (intervals corrected for overlap, Holm-adjusted): {'; '.join(parts)}."
-        )
-    return said
+    """Whether forecasts from what EmbedLLM learned are closer than those from plain accuracies."""
+    if not len(frame):
+        return []
+    better = (frame["holm"] < LEVEL) & (frame["difference"] < 0)
+    worse = (frame["holm"] < LEVEL) & (frame["difference"] > 0)
+    counted = frame.assign(better=better, worse=worse, level=~better & ~worse)
+    baselines = list(dict.fromkeys(frame["baseline"]))
+    parts = []
+    for (features, regression), compared in counted.groupby(["features", "regression"], sort=False):
+        of_each = compared.groupby("baseline")[["better", "worse", "level"]].sum().reindex(baselines)
+        shares = [" / ".join(f"{count:.0f}" for count in counts) for counts in of_each.to_numpy()]
+        parts.append(f"{regression} regression on {FEATURE_TITLES[str(features)]} {', '.join(shares)}")
+    return [
+        f"**The forecasts' squared error is smaller than a simple baseline's in {better.sum()} of {len(frame)} "
+        f"comparisons, larger in {worse.sum()}.** On how many benchmarks smaller / larger / not told apart, against "
+        f"{', '.join(FEATURE_TITLES[str(name)] for name in baselines)}: {'; '.join(parts)} (Holm-adjusted)."
+    ]
 
 
 def _contributions(frame: pd.DataFrame) -> list[str]:
+    """What a benchmark's questions add to the forecast of another."""
     said = []
     for regression, rows in frame.groupby("regression", sort=False) if len(frame) else []:
+        every = [*rows["contributor"], *rows["target"]]
+        names = dict(zip(every, short_names(every), strict=True))
         helps = rows[(rows["p_adjusted"] < LEVEL) & (rows["contribution"] > 0)]
         hurts = rows[(rows["p_adjusted"] < LEVEL) & (rows["contribution"] < 0)]
         alone = int(((rows["low"] > 0) | (rows["high"] < 0)).sum())
         text = (
-            f"Contribution matrix by {regression} regression: of {len(rows)} cells {len(helps)} help and {len(hurts)} "
-            f"hurt after Holm's adjustment; {alone} intervals exclude zero one by one, about {0.05 * len(rows):.0f} "
-            "would by luck."
+            f"**Contributions by {regression} regression: of {len(rows)} pairs of benchmarks {len(helps)} help and "
+            f"{len(hurts)} hurt after Holm's adjustment.** {alone} intervals exclude zero one by one, about "
+            f"{0.05 * len(rows):.0f} would by luck."
         )
         shown = pd.concat([helps, hurts]).reindex(columns=rows.columns)
-        shown = shown.loc[shown["contribution"].abs().sort_values(ascending=False).index][:5]
-        named = "; ".join(
-            f"{row['contributor']} → {row['target']} {row['contribution']:+.3f} ({row['low']:+.3f} to "
-            f"{row['high']:+.3f})"
+        shown = shown.loc[shown["contribution"].abs().sort_values(ascending=False).index][:MOST_NAMED]
+        named = ", ".join(
+            f"{names[row['contributor']]} → {names[row['target']]} {row['contribution']:+.2f} [{row['low']:+.2f}, "
+            f"{row['high']:+.2f}]"
             for _, row in shown.iterrows()
         )
         said.append(f"{text} The largest: {named}." if named else text)
@@ -193,11 +213,11 @@ def _of(frame: pd.DataFrame, features: str, regression: str = "linear") -> pd.Da
     return frame[(frame["features"] == features) & (frame["regression"] == regression)]
 
 
-def _interval(row: "pd.Series[float]", scale: float, unit: str) -> str:
+def _interval(row: "pd.Series[float]", names: Mapping[str, str], scale: float, unit: str) -> str:
     digits = 1 if scale == 100 else 3
     return (
-        f"{row['benchmark']} {scale * row['difference']:+.{digits}f}{unit} "
-        f"({scale * row['low']:+.{digits}f} to {scale * row['high']:+.{digits}f})"
+        f"{names[str(row['benchmark'])]} {scale * row['difference']:+.{digits}f}{unit} "
+        f"[{scale * row['low']:+.{digits}f}, {scale * row['high']:+.{digits}f}]"
     )
 
 
@@ -208,3 +228,18 @@ def _n(rows: pd.DataFrame) -> str:
 
 def _names(names: "Sequence[str] | pd.Series[str]") -> str:
     return ", ".join(str(name) for name in names)
+
+
+def _few(names: "pd.Series[str]") -> str:
+    """`2 (law, math)`; of more than a few only their number."""
+    return f"{len(names)} ({_names(names)})" if len(names) < MOST_NAMED else str(len(names))
+
+
+def _cut(told: Sequence[str]) -> str:
+    left = len(told) - MOST_NAMED
+    return ", ".join(told) if left <= 0 else f"{', '.join(told[:MOST_NAMED])} and {left} more, each smaller"
+
+
+def _either(names: Sequence[str]) -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    return " or ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

@@ -1,7 +1,7 @@
 """Figures of the held-out design, from its tables alone."""
 
 from collections.abc import Mapping
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import pandas as pd
 
 from ablations.design import Drawing
 from ablations.held_out.findings import FEATURE_TITLES
+from ablations.held_out.names import short_names
 from ablations.held_out.questions import AGAINST, LEAVING_OUT
 from embedllm.figures import (
     COLOURS,
@@ -79,7 +80,7 @@ def _bars(questions: pd.DataFrame) -> Drawing:
         margin = 0.08 * (high - low) or 0.05
         axis.set_ylim(max(0.0, low - margin), min(1.0, high + margin) if metric != "log_loss" else high + margin)
         axis.grid(axis="x", visible=False)
-    labels = _short(benchmarks)
+    labels = short_names(benchmarks)
     tilted = any((len(left) + len(right)) / 2 + 1 > LABEL_ROOM / len(labels) for left, right in pairwise(labels))
     axes[-1].set_xticks(
         range(len(benchmarks)), labels, rotation=30 if tilted else 0, ha="right" if tilted else "center"
@@ -115,7 +116,7 @@ def _differences(differences: pd.DataFrame) -> Drawing:
                 _dots(axis, one, y, method)
             axis.axvline(0, color=COLOURS["ink"], linewidth=0.8)
             axis.set_xlabel(f"difference in {label}\n{'→' if sign > 0 else '←'} better")
-            axis.set_yticks(range(len(benchmarks)), _short(benchmarks))
+            axis.set_yticks(range(len(benchmarks)), short_names(benchmarks))
             axis.set_ylim(-0.6, len(benchmarks) - 0.4)
             axis.locator_params(axis="x", nbins=4)
         grid[line][0].set_title(
@@ -167,7 +168,7 @@ def _counts(forecast: pd.DataFrame) -> Drawing:
         left.set_xlabel("Kendall's τ, median and 5–95 % of splits")
         right.set_xlabel(f"splits with τ > 0, p < 0.05 (of {repeats})")
         right.set_xlim(-0.03 * repeats, 1.03 * repeats)
-        left.set_yticks(range(len(benchmarks)), _short(benchmarks))
+        left.set_yticks(range(len(benchmarks)), short_names(benchmarks))
         left.set_ylim(-0.6, len(benchmarks) - 0.4)
     figure.legend(*grid[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return Drawing(
@@ -185,7 +186,7 @@ def _counts(forecast: pd.DataFrame) -> Drawing:
 def _scatter(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
     shown = models[models["regression"] == "ridge"]
     benchmarks = list(dict.fromkeys(shown["benchmark"]))
-    titles = _short(benchmarks)
+    titles = short_names(benchmarks)
     across = min(PANELS_ACROSS, len(benchmarks))
     down = -(-len(benchmarks) // across)
     figure, axes = new_figure("double", height=1.85 * down + 0.15, nrows=down, ncols=across, squeeze=False)
@@ -245,7 +246,7 @@ def _contributions(rows: pd.DataFrame, regression: str) -> Drawing:
         )  # fmt: skip
     axis.axhline(size - 0.5, color="white", linewidth=3)
     axis.axvline(size - 0.5, color="white", linewidth=3)
-    labels = [*_short(names), "sum"]
+    labels = [*short_names(names), "sum"]
     axis.set_xticks(range(size + 1), labels, rotation=35, ha="right")
     axis.set_yticks(range(size + 1), labels)
     axis.set_xlabel("benchmark that is forecast")
@@ -281,11 +282,3 @@ def _mark(row: "pd.Series[float]") -> str:
     if row["p_adjusted"] < 0.05:
         return "**"
     return "*" if row["low"] > 0 or row["high"] < 0 else ""
-
-
-def _short(names: list[str]) -> list[str]:
-    """Names without the words that all of them begin with: mmlu_pro_law and mmlu_pro_math become law and math."""
-    letters = zip(min(names), max(names), strict=False)  # what these two share, all between them share
-    shared = "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], letters))
-    cut = shared.rfind("_") + 1 if len(names) > 1 else 0
-    return [name[cut:] for name in names]

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 LEVEL = 0.05
+MOST_NAMED = 4
+"""Longer lists of communities are cut; the table has all."""
 SPACE_TITLES = {
     "embedding": "embedding space (the paper's)",
     "function": "function space (predictions)",
@@ -25,12 +27,13 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What distances cannot tell."""
     said = list(tables["notes"]["note"])
-    for _, row in tables["ability"].iterrows() if len(tables["ability"]) else ():
+    ability = tables["ability"]
+    if len(ability):
+        shares = ", ".join(f"{row['explained']:.0%} in {row['space']} space" for _, row in ability.iterrows())
         said.append(
-            f"Ability is a confounder: differences and levels of mean accuracy explain {row['explained']:.0%} of the "
-            f"variance of distances in {SPACE_TITLES[row['space']]}. A community of similarly strong models lies "
-            "together "
-            "without sharing anything else; read the tests with ability removed beside the plain ones."
+            "Ability is a confounder: differences and levels of mean accuracy explain of the variance of distances "
+            f"{shares}. A community of similarly strong models lies together without sharing anything else; read the "
+            "tests with ability removed beside the plain ones."
         )
     said.append(
         "Embedding distances are not determined by the data: another factorisation with the same predictions has other "
@@ -40,10 +43,8 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     )
     said.append(
         "Communities come from names and metadata, not from training data. Names left out or misread weaken a test; "
-        "they "
-        "do not make random communities significant. p-values are one-sided permutation tests over models, "
-        "Holm-adjusted "
-        "over the communities of a test; models of one family are not independent of each other."
+        "they do not make random communities significant. p-values are one-sided permutation tests over models, "
+        "Holm-adjusted over the communities of a test; models of one family are not independent of each other."
     )
     said.append("t-SNE keeps neighbourhoods only: distances between groups, and sizes of groups, mean nothing.")
     return said
@@ -56,78 +57,91 @@ def _communities(frame: pd.DataFrame) -> list[str]:
             continue
         plain = frame[(frame["space"] == space) & (frame["ability"] == "kept")]
         nearer, sure = plain[plain["difference"] > 0], plain[plain["holm"] < LEVEL]
-        text = (
-            f"In {title}, {len(nearer)} of {len(plain)} communities have a smaller mean distance inside than to "
-            f"outsiders (the paper's comparison: all of its 6); more than a random community would, after Holm's "
-            f"adjustment, for {_listed(sure)}."
-        )
         removed = frame[(frame["space"] == space) & (frame["ability"] == "removed")]
-        if len(removed):
-            text += f" With ability removed: {_listed(removed[removed['holm'] < LEVEL])}."
-        said.append(text)
+        rest = f"; with ability removed: {_listed(removed[removed['holm'] < LEVEL])}" if len(removed) else ""
+        said.append(
+            f"**In {title}, {len(sure)} of {len(plain)} communities lie closer together than random ones.** "
+            f"After Holm's adjustment: {_listed(sure)}{rest}. By the paper's comparison, a smaller mean distance "
+            f"inside than to outsiders, {len(nearer)} do (the paper: 6 of 6)."
+        )
     return said
 
 
 def _kinds(frame: pd.DataFrame) -> list[str]:
-    parts = []
-    for space, rows in frame.groupby("space", sort=False) if len(frame) else []:
-        for kept, title in (("kept", ""), ("removed", ", ability removed")):
-            tests = [f"{row['kind']} p {_p(row['holm'])}" for _, row in rows[rows["ability"] == kept].iterrows()]
-            if tests:
-                parts.append(f"{space} space{title}: {', '.join(tests)}")
-    if not parts:
+    """One permutation test over all communities of a kind."""
+    if not len(frame):
         return []
+    told, kept = [], frame[frame["ability"] == "kept"]
+    for kind, rows in kept.groupby("kind", sort=False):
+        parts = []
+        for _, row in rows.iterrows():
+            removed = frame[
+                (frame["kind"] == kind) & (frame["space"] == row["space"]) & (frame["ability"] == "removed")
+            ]
+            without = f" ({_p(removed['holm'].iloc[0])})" if len(removed) else ""
+            parts.append(f"{row['space']} space p {_p(row['holm'])}{without}")
+        told.append(f"{kind}: {', '.join(parts)}")
+    sure = list(dict.fromkeys(kept[kept["holm"] < LEVEL]["kind"]))
+    claim = f"models of one {' or one '.join(sure)} lie" if sure else "models of one community do not lie"
     return [
-        "Models of one community against models of different ones, all communities of a kind in one permutation test "
-        f"(one-sided, Holm-adjusted over kinds): {'; '.join(parts)}."
+        f"**All communities of a kind together, {claim} closer than chance{' in some space' if sure else ''}.** "
+        f"{'; '.join(told)}. (One-sided permutation tests, Holm-adjusted over kinds; in brackets with ability removed.)"
     ]
 
 
 def _listed(rows: pd.DataFrame) -> str:
+    """The surest few by name."""
+    shown = rows.sort_values("holm", kind="stable").head(MOST_NAMED)
     named = [
-        f"{row['kind']} {row['community']} (n = {row['members']}, p {_p(row['holm'])})" for _, row in rows.iterrows()
+        f"{row['kind']} {row['community']} (n = {row['members']}, p {_p(row['holm'])})" for _, row in shown.iterrows()
     ]
-    return f"{len(rows)}: {', '.join(named)}" if named else "none"
+    more = f" and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
+    return f"{', '.join(named)}{more}" if named else "none"
 
 
 def _neighbours(neighbours: pd.DataFrame, ranks: pd.DataFrame, pairs: pd.DataFrame) -> list[str]:
-    said = []
-    overall = 1 - pairs["disagreement"].mean()
+    overall, spaces, agreement, hits, models = 1 - pairs["disagreement"].mean(), [], [], [], 0
     for space in SPACE_TITLES:
         nearest = neighbours[(neighbours["space"] == space) & (neighbours["rank"] == 1)]
         first = ranks[(ranks["space"] == space) & (ranks["rank"] == 1)]
-        if not len(nearest) or first["agreement"].isna().all():
-            continue
-        hits = (nearest["agreement_rank"] == 1).mean()
-        said.append(
-            f"In {space} space, a model and its nearest neighbour are both right or both wrong on "
-            f"{first['agreement'].iloc[0]:.1%} of the test questions, an average pair on {overall:.1%}; for {hits:.0%} "
-            "of "
-            f"{len(nearest)} models the nearest neighbour is also the one that agrees most (by luck: "
-            f"{1 / max(1, len(nearest) - 1):.0%})."
-        )
-    return said
+        if len(nearest) and not first["agreement"].isna().all():
+            spaces.append(f"{space} space")
+            agreement.append(f"{first['agreement'].iloc[0]:.1%}")
+            hits.append(f"{(nearest['agreement_rank'] == 1).mean():.0%}")
+            models = len(nearest)
+    if not spaces:
+        return []
+    luck = f"{1 / max(1, models - 1):.0%}"
+    return [
+        f"**A model and its nearest neighbour in {', '.join(spaces)} are both right or both wrong on "
+        f"{', '.join(agreement)} of the test questions, an average pair on {overall:.1%}.** The nearest neighbour is "
+        f"also the one that agrees most for {', '.join(hits)} of {models} models (by luck: {luck})."
+    ]
 
 
 def _correlations(frame: pd.DataFrame) -> list[str]:
-    said = []
-    for space in SPACE_TITLES:
-        rows = frame[(frame["space"] == space) & (frame["with"] == "disagreement")]
-        kept = {row["ability"]: row for _, row in rows.iterrows()}
-        if "kept" not in kept:
-            continue
-        text = f"Distance in {space} space against disagreement on test questions: {_correlation(kept['kept'])}"
-        if "removed" in kept:
-            text += f"; with ability removed from both: {_correlation(kept['removed'])}"
-        said.append(f"{text} ({kept['kept']['pairs']} pairs of {kept['kept']['models']} models).")
-    return said
+    """Whether distance tells disagreement, with and without what ability explains of both."""
+    rows = frame[frame["with"] == "disagreement"] if len(frame) else frame
+    kept = [row for _, row in rows[rows["ability"] == "kept"].iterrows()] if len(rows) else []
+    if not kept:
+        return []
+    removed = [row for _, row in rows[rows["ability"] == "removed"].iterrows()]
+    claim = ", ".join(f"{row['spearman']:.2f} in {row['space']} space" for row in kept)
+    text = (
+        f"**Distance goes with disagreement on test questions: Spearman {claim}.** "
+        f"Pearson {', '.join(_correlation(row) for row in kept)}"
+    )
+    if removed:
+        ranks = ", ".join(f"{row['spearman']:.2f}" for row in removed)
+        text += (
+            f"; with ability removed from both Spearman {ranks}, Pearson "
+            f"{', '.join(_correlation(row) for row in removed)}"
+        )
+    return [f"{text} ({kept[0]['pairs']} pairs of {kept[0]['models']} models, Mantel tests)."]
 
 
 def _correlation(row: "pd.Series[float]") -> str:
-    return (
-        f"Pearson {row['pearson']:.2f} (Mantel p {_p(row['pearson_p'])}), Spearman {row['spearman']:.2f} "
-        f"(p {_p(row['spearman_p'])})"
-    )
+    return f"{row['pearson']:.2f} (p {_p(row['pearson_p'])})"
 
 
 def _p(value: float) -> str:

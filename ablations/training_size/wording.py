@@ -34,6 +34,7 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         f"All seeds share the same {facts['test_questions']:,} test questions, so a small difference that all seeds "
         "agree on may still be luck of the test questions; the interval over questions at the full set says whether.",
         "Subsets of one seed are nested, so the points of a curve are not independent of each other.",
+        "In brackets: 95 % bootstrap intervals over the test questions and the seeds together.",
         "The scaling law is a description of these sizes. Its offset and anything beyond the full set are "
         "extrapolation. Its intervals hold the luck of seeds and the misfit of the law, not the luck of questions.",
     ]
@@ -80,7 +81,8 @@ def _levels(curve: pd.DataFrame, facts: "pd.Series[Any]") -> str:
         parts.append(f"{METHOD_TITLES[method]} from {_percent(first)} to {_percent(last)}")
     how = "one seed" if facts["seeds"] == 1 else f"means of {facts['seeds']} seeds ± 95 % t interval over seeds"
     sizes = curve["training_questions"]
-    return f"Test accuracy with {sizes.min():,} and with {sizes.max():,} training questions, {how}: {'; '.join(parts)}."
+    start = f"**Test accuracy with {sizes.min():,} and with {sizes.max():,} training questions: {parts[0]}.**"
+    return f"{start} {'; '.join(parts[1:])} ({how})." if parts[1:] else f"{start} ({how}.)"
 
 
 def _percent(row: Mapping[Any, Any]) -> str:
@@ -89,11 +91,11 @@ def _percent(row: Mapping[Any, Any]) -> str:
 
 
 def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[Any]") -> list[str]:
-    """EmbedLLM against one method: at how many sizes beyond the noise, and whether it holds for other questions."""
-    title, told = METHOD_TITLES[method], []
-    differences = tables["difference"]
+    """EmbedLLM against one method: with all questions, then at how many sizes beyond the noise."""
+    differences = tables["difference"][tables["difference"]["versus"] == method]
+    told = []
     for metric, name, sign in (("accuracy", "accuracy", 1), ("log_loss", "log-loss", -1)):
-        rows = differences[(differences["versus"] == method) & (differences["metric"] == metric)]
+        rows = differences[differences["metric"] == metric]
         if rows.empty or rows["p_adjusted"].isna().all():
             continue
         clear = rows["p_adjusted"] < LEVEL
@@ -102,35 +104,35 @@ def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[
         parts = []
         for label, sizes in (("ahead", better), ("behind", worse)):
             if len(sizes):
-                parts.append(f"{label} at {len(sizes)} of {len(rows)} sizes ({_listed(sizes)})")
+                which = f"{len(sizes)} of {len(rows)} sizes ({_listed(sizes)})"
+                parts.append(f"{label} at {f'all {len(rows)} sizes' if len(sizes) == len(rows) else which}")
         if rest := len(rows) - len(better) - len(worse):
             parts.append(f"not told apart at {rest}" if parts else "not told apart at any size")
-        told.append(f"{name}: EmbedLLM is {', '.join(parts)}" if better.size or worse.size else f"{name}: {parts[0]}")
+        told.append(f"{name} {', '.join(parts)}")
     if not told:
         return []
-    seeds = int(differences["seeds"].max())
-    text = (
-        f"EmbedLLM against {title} on these {facts['test_questions']:,} test questions, paired over {seeds} seeds, "
+    by_size = (
+        f"By size, paired over {differences['seeds'].max()} seeds on these {facts['test_questions']:,} test questions, "
         f"Holm-adjusted p < {LEVEL}: {'; '.join(told)}."
     )
-    full = tables["full_set"]
+    claim = _with_all_questions(tables["full_set"], differences, method)
+    return [f"**{claim}** {by_size}" if claim else f"**EmbedLLM against {METHOD_TITLES[method]}.** {by_size}"]
+
+
+def _with_all_questions(full: pd.DataFrame, differences: pd.DataFrame, method: str) -> str:
+    """The difference in accuracy with all training questions, and whether it may be luck; empty where not known."""
     rows = full[(full["versus"] == method) & (full["metric"] == "accuracy")]
-    if len(rows) and not math.isnan(rows.iloc[0]["low"]):
-        row = rows.iloc[0]
-        largest = differences["training_questions"].max()
-        at_full = differences[
-            (differences["versus"] == method)
-            & (differences["metric"] == "accuracy")
-            & (differences["training_questions"] == largest)
-        ]
-        holds = row["p_adjusted"] < LEVEL and (at_full["p_adjusted"] < LEVEL).all()
-        text += (
-            f" With all training questions the difference in accuracy is {100 * row['difference']:+.2f} points, 95 % "
-            f"bootstrap interval over {row['questions']:,} test questions and the seeds {100 * row['low']:+.2f} to "
-            f"{100 * row['high']:+.2f}: "
-            + ("beyond the luck of questions and seeds." if holds else "it may be luck of the questions or seeds.")
-        )
-    return [text]
+    if not len(rows) or math.isnan(rows.iloc[0]["low"]):
+        return ""
+    row = rows.iloc[0]
+    largest = differences["training_questions"].max()
+    at_full = differences[(differences["metric"] == "accuracy") & (differences["training_questions"] == largest)]
+    holds = row["p_adjusted"] < LEVEL and (at_full["p_adjusted"] < LEVEL).all()
+    interval = f"{100 * row['difference']:+.2f} points of accuracy [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
+    return (
+        f"With all training questions EmbedLLM and {METHOD_TITLES[method]} differ by {interval}: "
+        f"{'beyond the luck' if holds else 'it may be luck'} of questions {'and' if holds else 'or'} seeds."
+    )
 
 
 def _listed(sizes: pd.Series) -> str:
@@ -143,11 +145,11 @@ def _needed(law: pd.DataFrame, method: str) -> list[str]:
     if math.isnan(row["measured_within"]):
         return []
     points = f"{100 * row['margin']:g} points of its accuracy with the full set"
-    start = f"{METHOD_TITLES[method]} is within {points} from {row['measured_within']:,.0f} questions on"
+    start = f"**{METHOD_TITLES[method]} is within {points} from {row['measured_within']:,.0f} questions on.**"
     if not math.isnan(row["measured_below"]):
-        start += f" ({row['measured_below']:,.0f}, the size before, is not; means over {row['seeds']} seeds)"
+        start += f" {row['measured_below']:,.0f}, the size before, are too few (means over {row['seeds']} seeds)."
     if row["reason"]:
-        return [f"{start}. No scaling law is fitted to its error rate: {row['reason']}."]
+        return [f"{start} No scaling law is fitted to its error rate: {row['reason']}."]
     agree = not row["within"] < row["measured_below"] and row["within"] <= row["measured_within"]
     interval = ""
     if not math.isnan(row["within_low"]):
@@ -155,7 +157,7 @@ def _needed(law: pd.DataFrame, method: str) -> list[str]:
             f" (95 % bootstrap interval over seeds and misfit {row['within_low']:,.0f} to {row['within_high']:,.0f})"
         )
     return [
-        f"{start}. By its scaling law, error = {row['c']:.4f} + {row['a']:.3g} n^-{row['b']:.2f}, it is from "
+        f"{start} By its scaling law, error = {row['c']:.4f} + {row['a']:.3g} n^-{row['b']:.2f}, it is from "
         f"{row['within']:,.0f} questions on{interval}."
         + ("" if agree else " Law and measured means disagree: neither is exact.")
     ]
@@ -172,9 +174,9 @@ def _bayes(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> list[
         if method in full
     )
     return [
-        "A predictor that knows the simulation's true probabilities has accuracy "
-        f"{100 * facts['bayes_accuracy']:.1f} % (over all questions). Points below it at the full set: {gaps}. Part of "
-        "the gap cannot be closed by any number of questions: some of a question's difficulty does not show in its "
+        "**A predictor that knows the simulation's true probabilities has accuracy "
+        f"{100 * facts['bayes_accuracy']:.1f} %.** Points below it at the full set: {gaps} (over all questions). Part "
+        "of the gap cannot be closed by any number of questions: some of a question's difficulty does not show in its "
         "words."
     ]
 
@@ -188,4 +190,4 @@ def _paper(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         rows, mine = tables["paper"][tables["paper"]["method"] == method], curve[curve["method"] == method]
         if len(mine):
             parts.append(f"{METHOD_TITLES[method]} {rows['accuracy'].iloc[-1]:.4f} (here {mine['mean'].iloc[-1]:.4f})")
-    return [f"The paper's Table 1, full set: {', '.join(parts)}."] if parts else []
+    return [f"**The paper's Table 1, full set: {', '.join(parts)}.**"] if parts else []

@@ -202,10 +202,12 @@ def _template() -> jinja2.Template:
 
 
 def _rich(text: str) -> Markup:
-    """Escaped text in which `…` between backticks is code; a backtick without a partner stays one."""
-    parts = re.split(r"`([^`]+)`", text)
+    """Escaped text in which `…` between backticks is code and **…** is strong; marks without a partner stay."""
+    tags = {"`": Markup("<code>{}</code>"), "*": Markup("<strong>{}</strong>")}
+    parts = re.split(r"(`[^`]+`|\*\*(?=\S)[^*]+(?<=\S)\*\*)", text)
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if position % 2 else escape(part) for position, part in enumerate(parts)
+        tags[part[0]].format(part.strip(part[0])) if position % 2 else escape(part)
+        for position, part in enumerate(parts)
     )
 
 

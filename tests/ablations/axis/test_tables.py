@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -31,9 +33,10 @@ def test_a_difference_of_these_questions_only_is_no_better(design, pool, config,
     results = make_results(plan, lambda axis, recipe: 0.02 * (recipe.embedding_dim == 64), own_noise=0.5)
     tables = design.tables(results, pool, config)
     assert row_of(tables, "64")["verdict"] == "these questions"
-    [text] = [one for one in findings(tables) if one.startswith("Dimension, log-loss")]
-    assert "64 differs beyond the luck of seeds on these 150 test questions, but perhaps not on others" in text
-    assert " is better" not in text
+    [text] = [one for one in findings(tables) if one.startswith("**Dimension, by log-loss")]
+    assert "none of 8, 64 is told apart from 232" in text
+    assert "64 beyond the luck of seeds here, perhaps not on other questions (-" in text
+    assert " better than" not in text
 
 
 def test_p_values_are_adjusted_over_all_axes_of_a_metric(tables):
@@ -65,7 +68,10 @@ def test_one_seed_claims_nothing(design, pool, config, make_results):
     results = make_results(design.plan(pool, single), lambda axis, recipe: 0.5 * (recipe.embedding_dim == 8))
     tables = design.tables(results, pool, single)
     assert set(tables["effect"]["verdict"]) == {"one seed"}
-    assert "8, 64 ran with one seed, too few to tell a difference from luck" in findings(tables)[0]
+    text = findings(tables)[0]
+    assert text.startswith(
+        "**Dimension: with one seed nothing can be told apart from luck.** Log-loss: all not tested ("
+    )
 
 
 def test_failed_values_are_missing_and_told(design, pool, config, make_results):
@@ -79,11 +85,13 @@ def test_failed_values_are_missing_and_told(design, pool, config, make_results):
 
 def test_findings_carry_numbers_and_kinds_of_intervals(tables):
     text = findings(tables)[0]
-    assert text.startswith("Dimension, log-loss, against 232: 8 is worse (+0.0")
-    assert "95 % t interval over 5 seeds +0.0" in text
-    assert "over 80 questions and the seeds" in text
-    assert "64 cannot be told apart from it" in text
-    assert any("points" in one for one in findings(tables))
+    assert text.startswith(
+        "**Dimension, by log-loss: 8 is worse than 232; 64 is not told apart from it; no value has a better mean.** "
+        "Log-loss: 8 worse (+0.0"
+    )
+    assert re.search(r"; 64 not told apart \([+-]0\.\d{4} \[-0\.\d{4}, \+0\.\d{4}\]\)\. Accuracy: 8 worse \(-", text)
+    assert " points [" in text
+    assert any("bootstrap interval over the 80 test questions and 5 seeds" in one for one in caveats(tables))
 
 
 def test_caveats_say_what_must_not_be_concluded(tables):

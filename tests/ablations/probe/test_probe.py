@@ -95,10 +95,10 @@ def test_tables_hold_every_pair_neighbour_and_place(tables: dict[str, pd.DataFra
 
 def test_findings_name_what_was_planted(tables: dict[str, pd.DataFrame]) -> None:
     found = DESIGN.findings(tables)
-    (profile,) = [line for line in found if line.startswith("In profile space (level removed)")]
+    (profile,) = [line for line in found if line.startswith("**In profile space (level removed)")]
     assert "family red (n = 6, p = " in profile
     assert "family green" not in profile
-    assert any(line.startswith("Models of one community against models of different ones") for line in found)
+    assert any(line.startswith("**All communities of a kind together, models of one") for line in found)
     assert any("by luck: 4%" in line for line in found)
 
 
@@ -123,7 +123,7 @@ def test_a_pool_without_communities_is_still_mapped(data: CorrectnessMatrix) -> 
     names = [drawing.name for drawing in DESIGN.draw(tables)]
     assert "communities" not in names
     assert "map_profile" in names
-    assert not any("communities have a smaller" in line for line in DESIGN.findings(tables))
+    assert not any("communities lie closer" in line for line in DESIGN.findings(tables))
 
 
 def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> None:

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from ablations.training_size.tables import make_tables
@@ -12,17 +14,30 @@ def tables(make_results, power_law, pool, config):
 def test_levels_are_told_at_both_ends(tables):
     first = findings(tables)[0]
     assert first.startswith(
-        "Test accuracy with 100 and with 1,600 training questions, means of 5 seeds ± 95 % t interval over seeds: "
-        "EmbedLLM from 72.3 ± 0.2 % to 79.0 ± 0.2 %; kNN from 71.3 ± 0.2 % to 78.0 ± 0.2 %."
+        "**Test accuracy with 100 and with 1,600 training questions: EmbedLLM from 72.3 ± 0.2 % to 79.0 ± 0.2 %.** "
+        "kNN from 71.3 ± 0.2 % to 78.0 ± 0.2 % (means of 5 seeds ± 95 % t interval over seeds)."
     )
 
 
 def test_a_clear_difference_is_told_with_its_sizes_and_its_kind_of_luck(tables):
-    [text] = [one for one in findings(tables) if one.startswith("EmbedLLM against kNN")]
-    assert "on these 200 test questions, paired over 5 seeds, Holm-adjusted p < 0.05" in text
-    assert "accuracy: EmbedLLM is ahead at 5 of 5 sizes (100, 200, 400, 800, 1,600)" in text
-    assert "95 % bootstrap interval over 60 test questions and the seeds" in text
-    assert text.endswith("beyond the luck of questions and seeds.")
+    [text] = [one for one in findings(tables) if "EmbedLLM and kNN differ by" in one]
+    assert re.match(
+        r"\*\*With all training questions EmbedLLM and kNN differ by \+1\.\d\d points of accuracy \[\+\d\.\d\d, "
+        r"\+\d\.\d\d\]: beyond the luck of questions and seeds\.\*\* ",
+        text,
+    )
+    assert (
+        "paired over 5 seeds on these 200 test questions, Holm-adjusted p < 0.05: accuracy ahead at all 5 sizes" in text
+    )
+
+
+def test_sizes_are_named_where_the_difference_is_clear_at_some_only(make_results, pool, config):
+    def late(method, size, seed, candidate):
+        return 0.2 + 3 * size**-0.8 + (0.01 if method == "knn" and size >= 800 else 0.0)
+
+    tables = make_tables(make_results(late, noise=1e-4), pool, config, tuned=False)
+    [text] = [one for one in findings(tables) if "EmbedLLM and kNN differ by" in one]
+    assert "accuracy ahead at 2 of 5 sizes (800, 1,600), not told apart at 3" in text
 
 
 def test_noise_is_not_told_as_a_difference(make_results, pool, config):
@@ -30,18 +45,18 @@ def test_noise_is_not_told_as_a_difference(make_results, pool, config):
         return 0.2 + 3 * size**-0.8
 
     tables = make_tables(make_results(same, noise=0.003), pool, config, tuned=False)
-    [text] = [one for one in findings(tables) if one.startswith("EmbedLLM against kNN")]
-    assert "accuracy: not told apart at any size; log-loss: not told apart at any size." in text
-    assert "it may be luck of the questions or seeds" in text
+    [text] = [one for one in findings(tables) if "EmbedLLM and kNN differ by" in one]
+    assert "accuracy not told apart at any size; log-loss not told apart at any size." in text
+    assert "it may be luck of questions or seeds.**" in text
     assert "ahead" not in text
     assert "behind" not in text
 
 
 def test_what_is_needed_is_told_as_measured_and_by_the_law(tables):
-    [text] = [one for one in findings(tables) if one.startswith("EmbedLLM is within")]
+    [text] = [one for one in findings(tables) if one.startswith("**EmbedLLM is within")]
     assert text.startswith(
-        "EmbedLLM is within 0.5 points of its accuracy with the full set from 1,600 questions on (800, the size before,"
-        " is not; means over 5 seeds). By its scaling law, error = 0.2"
+        "**EmbedLLM is within 0.5 points of its accuracy with the full set from 1,600 questions on.** 800, the size "
+        "before, are too few (means over 5 seeds). By its scaling law, error = 0.2"
     )
     assert "95 % bootstrap interval over seeds and misfit" in text
     assert "disagree" not in text
@@ -50,7 +65,7 @@ def test_what_is_needed_is_told_as_measured_and_by_the_law(tables):
 def test_a_law_that_the_measured_means_contradict_is_told(tables):
     mine = (tables["law"]["method"] == "embedllm") & (tables["law"]["metric"] == "accuracy")
     tables["law"].loc[mine, "within"] = 300.0
-    [text] = [one for one in findings(tables) if one.startswith("EmbedLLM is within")]
+    [text] = [one for one in findings(tables) if one.startswith("**EmbedLLM is within")]
     assert text.endswith("Law and measured means disagree: neither is exact.")
 
 
@@ -70,8 +85,9 @@ def test_the_simulations_bound_is_told(tables, pool):
 def test_one_seed_claims_nothing(make_results, power_law, pool, config):
     tables = make_tables(make_results(power_law, seeds=1), pool, config.replace(seeds=1), tuned=False)
     texts = findings(tables)
-    assert "one seed: EmbedLLM from 72.5 % to" in texts[0]
-    assert not any(one.startswith("EmbedLLM against") for one in texts)
+    assert "EmbedLLM from 72.5 % to" in texts[0]
+    assert texts[0].endswith("(one seed).")
+    assert not any("differ by" in one or "EmbedLLM against" in one for one in texts)
 
 
 def test_caveats_name_what_applies(tables, make_results, power_law, pool, config):

@@ -114,6 +114,13 @@ def test_backticks_set_code_and_a_lone_one_stays() -> None:
     assert parsed.text_of("p")[-1] == ", costs 5` only."
 
 
+def test_two_stars_set_strong_and_lone_ones_stay() -> None:
+    parsed = Elements(Page("p").text("**a < b, by far.** 2 * 3 ** 2, `x**y**z`").html())
+    assert parsed.text_of("strong") == ["a < b, by far."]
+    assert parsed.text_of("code") == ["x**y**z"]
+    assert "2 * 3 ** 2," in parsed.text_of("p")
+
+
 def test_the_contents_lead_to_the_sections() -> None:
     page = Page("p").section("The data").section("Über α & ω").section("The data").section("Chosen", anchor="own")
     parsed = Elements(page.html())
