@@ -98,7 +98,8 @@ class Design(Protocol):
     """One ablation: a frozen dataclass whose fields, each with a docstring, are the command's own options.
 
     Its module lies in `ablations/designs/`, is found there by itself (see :mod:`ablations.registry`) and imports
-    nothing heavy at its top: pandas, torch, matplotlib and what needs them are imported inside the methods.
+    nothing heavy at its top: pandas, torch, matplotlib and what needs them are imported inside the methods. A class
+    variable `position`, a number, may say where it stands in `--help`, `all` and the report; without one it comes last.
     """
 
     name: ClassVar[str]

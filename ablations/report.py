@@ -1,12 +1,13 @@
 """One self-contained HTML page of all designs in a folder, from their tables and figures alone."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.folder import DesignFolder, design_folders
-from ablations.registry import find_design
+from ablations.registry import design_classes, find_design
 from ablations.runner import redraw
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def write_report(directory: Path) -> Path:
     """
     from embedllm.figures import Page
 
-    folders = design_folders(directory)
+    places = {name: place for place, name in enumerate(design_classes())}
+    folders = sorted(design_folders(directory), key=lambda one: places.get(one.provenance["design"], len(places)))
     ready = [folder for folder in folders if folder.has_tables]
     unfinished = [folder.path.name for folder in folders if not folder.has_tables]
     known = {folder.path.name: folder.provenance for folder in ready}
@@ -52,8 +54,9 @@ def write_report(directory: Path) -> Path:
         page.section("In short", "in-short").table(
             _overview(known), caption="Designs, their cells and data.", formats={"cells": ",d"}
         )
-        first = [f"{known[name]['title']}. {findings[0]}" for name, (_, findings, _) in told.items() if findings]
-        page.text("The first finding of each; all of them, with figures and caveats, below.").bullets(first)
+        page.text("What each design found; numbers, figures and caveats are below.")
+        for name, (_, findings, _) in told.items():
+            page.heading(known[name]["title"]).bullets(_claims(findings) or findings[:1])
     for folder in ready:
         _design_section(page, folder, known[folder.path.name], *told[folder.path.name])
     target = directory / REPORT_FILE
@@ -81,25 +84,43 @@ def _design_section(
     if known.get("failed"):
         page.text(f"{known['failed']} of {known['cells']} cells failed; what is shown is of the others.")
     if findings:
-        page.text("Findings").bullets(findings)
+        page.heading("Findings").bullets(findings)
     for saved in read_figures(folder.figures) or redraw(folder, find_design(known["design"])())[0]:
         page.figure(saved)
     if caveats:
-        page.text("Caveats").bullets(caveats)
+        page.heading("Caveats").bullets(caveats)
     if known.get("notes"):
-        page.text("What was reduced or left out, and why").bullets(known["notes"])
-    long = []
-    for name, table in tables.items():
-        if 0 < len(table) <= SHOWN_ROWS:
-            page.table(table, caption=f"{name}: {folder.path.name}/tables/{name}.csv")
-        elif len(table):
-            long.append(f"`{folder.path.name}/tables/{name}.csv`: {len(table):,} rows, {', '.join(table.columns[:8])}")
-    if long:
-        page.text("Longer tables, beside this report").bullets(long)
-    page.text("Provenance").facts(_provenance(known))
+        page.heading("What was reduced or left out, and why").bullets(known["notes"])
+    _tables(page, folder, tables)
+    page.heading("Provenance").facts(_provenance(known))
     commands = [run["command"] for run in known.get("runs", []) if run.get("command")]
     if commands:
         page.code("\n".join(dict.fromkeys(commands)))
+
+
+def _claims(findings: Sequence[str]) -> list[str]:
+    """What findings claim: their part between two stars each."""
+    return [claim.group(1) for text in findings if (claim := re.match(r"\*\*(.+?)\*\*", text))]
+
+
+def _tables(page: "Page", folder: DesignFolder, tables: "Mapping[str, pd.DataFrame]") -> None:
+    """Short tables folded away, a single row standing upright; of long ones where they are."""
+    import pandas as pd
+
+    if any(len(table) for table in tables.values()):
+        page.heading("Tables")
+    long = []
+    for name, table in tables.items():
+        file = f"{folder.path.name}/tables/{name}.csv"
+        if len(table) == 1:
+            upright = pd.DataFrame({"name": list(table.columns), "value": table.iloc[0].astype(object).tolist()})
+            page.table(upright, caption=f"{name} ({file})", folded=True)
+        elif 0 < len(table) <= SHOWN_ROWS:
+            page.table(table, caption=f"{name} ({file})", folded=True)
+        elif len(table):
+            long.append(f"`{file}`: {len(table):,} rows, {', '.join(table.columns[:8])}")
+    if long:
+        page.bullets(long)
 
 
 def _data_lines(known: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -30,6 +30,7 @@ class Axis:
 
     name: ClassVar[str] = "axis"
     title: ClassVar[str] = "What each hyperparameter does: one changed at a time, paired over seeds"
+    position: ClassVar[int] = 4
 
     axes: list[str] = field(default_factory=lambda: ["embedding_dim", "noise", "encoder", "learning_rate"])
     """Axes swept: embedding_dim, noise, encoder, learning_rate."""

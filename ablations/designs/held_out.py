@@ -28,6 +28,7 @@ class HeldOutBenchmark:
 
     name: ClassVar[str] = "held-out-benchmark"
     title: ClassVar[str] = "Benchmarks that training never saw: predictions, forecasts, contributions"
+    position: ClassVar[int] = 2
 
     benchmarks: list[str] | None = None
     """Benchmarks held out, one at a time; null = all."""

@@ -29,6 +29,7 @@ class Probe:
 
     name: ClassVar[str] = "probe"
     title: ClassVar[str] = "What the embedding has learned: communities, neighbours, maps"
+    position: ClassVar[int] = 3
 
     communities: list[str] | None = None
     """Columns of the models' metadata whose values are communities; null = all text columns, and names where no column

@@ -29,6 +29,7 @@ class TrainingSize:
 
     name: ClassVar[str] = "training-size"
     title: ClassVar[str] = "How many questions are needed: every method on nested subsets of the training questions"
+    position: ClassVar[int] = 1
 
     sizes: list[int] | None = None
     """Numbers of training questions; all there are always come last. null = the paper's sizes, scaled down to less."""

@@ -128,9 +128,11 @@ def _with_all_questions(full: pd.DataFrame, differences: pd.DataFrame, method: s
     largest = differences["training_questions"].max()
     at_full = differences[(differences["metric"] == "accuracy") & (differences["training_questions"] == largest)]
     holds = row["p_adjusted"] < LEVEL and (at_full["p_adjusted"] < LEVEL).all()
-    interval = f"{100 * row['difference']:+.2f} points of accuracy [{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]"
+    points = 100 * row["difference"]
     return (
-        f"With all training questions EmbedLLM and {METHOD_TITLES[method]} differ by {interval}: "
+        f"With all training questions EmbedLLM's accuracy is {abs(points):.2f} points "
+        f"{'above' if points >= 0 else 'below'} that of {METHOD_TITLES[method]} "
+        f"[{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]: "
         f"{'beyond the luck' if holds else 'it may be luck'} of questions {'and' if holds else 'or'} seeds."
     )
 

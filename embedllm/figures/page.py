@@ -114,6 +114,10 @@ class Page:
         """Add a paragraph."""
         return self._add("text", _rich(paragraph))
 
+    def heading(self, title: str) -> "Page":
+        """Begin a part of the section, with a smaller heading that the table of contents leaves out."""
+        return self._add("heading", _rich(title))
+
     def bullets(self, items: Iterable[str]) -> "Page":
         """Add a list."""
         return self._add("bullets", [_rich(item) for item in items])
@@ -132,6 +136,8 @@ class Page:
         caption: str = "",
         highlight_rows: Collection[int] = (),
         formats: Mapping[str, str] | None = None,
+        *,
+        folded: bool = False,
     ) -> "Page":
         """Add a table; its index is not shown. A wide one scrolls in a box of its own.
 
@@ -140,6 +146,7 @@ class Page:
             caption: numbered and set above; none where empty.
             highlight_rows: positions, from 0, of rows to stand out.
             formats: column -> format specification such as `.4f` or `,d`; other fractions show four significant digits.
+            folded: show the caption only, until the reader asks for the table.
 
         Raises:
             ValueError: if `formats` names a column that is not there.
@@ -150,7 +157,7 @@ class Page:
         if caption:
             self._tables += 1
             caption = f"Table {self._tables}. {caption}"
-        return self._add("table", _cells(frame, highlight_rows, formats or {}), caption)
+        return self._add("folded" if folded else "table", _cells(frame, highlight_rows, formats or {}), caption)
 
     def figure(self, saved: SavedFigure) -> "Page":
         """Add a saved figure with its caption and, folded away, the table it was drawn from."""

@@ -64,7 +64,7 @@ def test_everything_is_on_one_page_that_needs_nothing_else(tmp_path: Path, toy: 
         "It is a toy.",
         "Mean test log-loss.",
         "One thing was &lt;left&gt; out.",
-        "means: toy/tables/means.csv",
+        "means (toy/tables/means.csv)",
         "toy/tables/long.csv : 100 rows, row",
         "digest d1e5",
         "12 of 12 complete, 0 failed",
