@@ -43,14 +43,13 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> None:
     """Read the study, which a running sweep may be writing to, and print."""
-    from tune.folder import latest_sweep
+    from tune.cli.standings import read_standings
     from tune.results.finalists_table import render_finalists
-    from tune.results.standings import Standings
     from tune.results.standings_table import standings_text
     from tune.tracking.identity import tracked_at
     from tune.tracking.uri import how_to_view
 
-    standings = Standings.read(args.sweep or latest_sweep())
+    standings = read_standings(args.sweep)
     states = None if args.state is None else [args.state]
     if args.format == "html":
         from tune.report.blocks import add_finalists, add_leaderboard

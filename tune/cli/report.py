@@ -28,8 +28,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> None:
     """Write the page and say where it is."""
-    from tune.folder import latest_sweep
+    from tune.cli.standings import read_standings
     from tune.report.page import write_report
-    from tune.results.standings import Standings
 
-    print(write_report(Standings.read(args.sweep or latest_sweep()), args.out))
+    print(write_report(read_standings(args.sweep), args.out))

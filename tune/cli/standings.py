@@ -1,0 +1,43 @@
+"""How a sweep stands, for the commands that show it; first its trials' states are made true."""
+
+import sys
+
+from embedllm.errors import EmbedLLMError
+from tune.folder import SweepFolder, latest_sweep
+from tune.results.standings import Standings
+from tune.search.study import SweepStudy, is_locked, read_records
+
+
+def read_standings(path: str | None) -> Standings:
+    """Read a sweep, the newest of those without a name where `path` is None.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    folder = SweepFolder.open(path or latest_sweep())
+    lost = settle_abandoned(folder)
+    if lost:
+        print(
+            f"{lost} trials were running when the sweep's process was killed; they are lost, and "
+            f"`python -m tune resume {path or folder.path}` runs them again",
+            file=sys.stderr,
+        )
+    return Standings.read(folder.path)
+
+
+def settle_abandoned(folder: SweepFolder) -> int:
+    """Fail the trials that a killed process left RUNNING, which it could not do itself, and queue them to be run again.
+
+    Returns:
+        How many there were. 0 also where the sweep is being run, or its folder cannot be written to.
+    """
+    num_train = folder.questions.get("train")  # sweeps of older versions do not know it
+    if num_train is None or is_locked(folder.path):
+        return 0
+    running = sum(record.state == "RUNNING" for record in read_records(folder.path))
+    if running:
+        try:
+            SweepStudy(folder.path, folder.config, num_train).close()  # opening it settles
+        except (EmbedLLMError, OSError):  # just been resumed elsewhere, or not ours to write
+            return 0
+    return running
