@@ -194,7 +194,7 @@ class Parser(jsonargparse.ArgumentParser):
         if missing := re.fullmatch(r"the following arguments are required: (.*)", message):
             wanted = [action for action in self._actions if action.dest in missing[1].split(", ")]
             return "missing " + ", ".join((action.option_strings or [str(action.metavar)])[0] for action in wanted)
-        if value := re.fullmatch(r'Parser key "([\w.]+)".*?(?:Got|Given) value: (.*)', message, flags=re.DOTALL):
+        if value := re.fullmatch(r'Parser key "([\w.]+)".*(?:Got|Given) value: (.*)', message, flags=re.DOTALL):
             action = next((action for action in self._actions if action.dest == value[1]), None)
             hint = getattr(action, "_typehint", None)
             if hint is not None:
@@ -289,7 +289,11 @@ def _allowed(hint: Any) -> str:
     if typing.get_origin(hint) is Literal:
         return "one of " + ", ".join(map(str, typing.get_args(hint)))
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return " or ".join(_allowed(part) for part in typing.get_args(hint))
+        parts = [_allowed(part) for part in typing.get_args(hint)]
+        # Of `a mapping` and `a mapping of name, direction` the second says it all.
+        return " or ".join(part for part in parts if not any(other.startswith(f"{part} of ") for other in parts))
+    if typing.get_origin(hint) is dict:
+        return "a mapping"
     if typing.get_origin(hint) in (list, tuple):
         return f"a list, each {_allowed(typing.get_args(hint)[0])}"
     if dataclasses.is_dataclass(hint):

@@ -86,7 +86,14 @@ def test_every_field_has_an_option_under_one_heading() -> None:
         (["--space.nois", "0"], "unknown option --space.nois; the nearest allowed is --space.noise"),
         (["--trials", "many"], "trials must be a whole number but is 'many'"),
         (["--sampler", "anneal"], "sampler must be one of tpe, random, qmc, grid, cmaes but is 'anneal'"),
-        (["--space.noise", "loud"], "space.noise must be a mapping of low, high, log or a list, each a number but is"),
+        (
+            ["--space.noise", "loud"],
+            "space.noise must be a mapping of low, high, log or a list, each a number but is \"['loud']\"",
+        ),
+        (
+            ["--space.noise", "3,x"],
+            "space.noise must be a mapping of low, high, log or a list, each a number but is \"[3.0, 'x']\"",
+        ),
     ],
 )
 def test_bad_usage(words: list[str], message: str) -> None:
