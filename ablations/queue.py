@@ -92,6 +92,11 @@ class CellQueue:
         """Whether nothing runs and nothing more will."""
         return not self._running and not self._again and not self._waiting
 
+    @property
+    def keeps_idle_workers(self) -> bool:
+        """False: no batch waits for another's outcome."""
+        return False
+
     def stop(self, reason: str) -> None:
         """Start nothing more; running batches may finish."""
         if self.stopped is None:

@@ -100,6 +100,12 @@ class Dispatcher:
         self._refill()
         return not self._queue
 
+    @property
+    def keeps_idle_workers(self) -> bool:
+        """Whether a worker without a pack will get one as soon as others have finished theirs."""
+        in_flight = self._in_flight()
+        return self._config.deterministic and self.stopped is None and 0 < in_flight < self._target - self._finished
+
     def stop(self, reason: str) -> None:
         """Start nothing more; running packs may finish. Their queued trials are run first when the sweep is resumed."""
         if self.stopped is None:
@@ -154,12 +160,12 @@ class Dispatcher:
             self.stop(f"the time budget of {self._config.time_budget:g} s is spent")
         if self._failed >= max(self._target, GENERATION):
             self.stop(f"{self._failed} trials failed")
-        in_flight = sum(len(pack.trials) for pack in self._running.values() if pack.role == "trial")
+        in_flight = self._in_flight()
         needed = self._target - self._finished - in_flight
         if self.stopped is not None or self._exhausted or needed <= 0:
             return
         if self._config.deterministic:
-            if self._running:
+            if in_flight:  # the baseline may still run: the sampler never sees it
                 return
             count = self._study.waiting() or GENERATION
         elif not self._config.learns:
@@ -170,6 +176,10 @@ class Dispatcher:
         asked = self._study.ask(min(count, needed))
         self._exhausted = not asked
         self._queue.extend(make_packs(asked, self._pack_size, self._num_models, self._study.num_train))
+
+    def _in_flight(self) -> int:
+        """Trials being trained."""
+        return sum(len(pack.trials) for pack in self._running.values() if pack.role == "trial")
 
     def _history(self, epochs: int) -> History:
         if self._config.pruner == "none":

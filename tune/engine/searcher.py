@@ -1,5 +1,7 @@
 """Ray Tune's view of a queue of orders: a searcher that suggests orders, and a callback that hears of their end."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -8,7 +10,12 @@ from ray.exceptions import RayTaskError
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
-from tune.engine.trainable import OUTCOME, TICKET, OutOfMemory, Ticket
+from tune.engine.trainable import OUTCOME, TICKET, OutOfMemory, Rest, Ticket
+
+SHORTEST_REST = 0.1
+LONGEST_REST = 2.0
+REST_SHARE = 0.1
+"""A rest takes this share of the time waited so far, in seconds between the shortest and the longest."""
 
 REASON_LENGTH = 200
 """Characters kept of Ray's account of a worker's death."""
@@ -20,6 +27,11 @@ class OrderQueue(Protocol):
     @property
     def done(self) -> bool:
         """Whether no order is out and none will follow."""
+        ...
+
+    @property
+    def keeps_idle_workers(self) -> bool:
+        """Whether workers for whom there is no order now are needed later on: they rest meanwhile."""
         ...
 
     def next_order(self, key: str) -> Any:
@@ -38,20 +50,32 @@ class OrderQueue(Protocol):
 class OrderSearcher(Searcher):
     """Suggests orders to Ray Tune, for which an order is a trial."""
 
-    def __init__(self, queue: OrderQueue) -> None:
+    def __init__(self, queue: OrderQueue, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._queue = queue
+        self._clock = clock
+        self._idle_since: float | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Ray Tune pickles an experiment for `Tuner.restore`, which we have no use for; the queue stays here.
         return {}
 
     def suggest(self, trial_id: str) -> Any:
-        """The next order, None while there is none, FINISHED once there will be none."""
+        """The next order, a rest or None while there is none, FINISHED once there will be none."""
         order = self._queue.next_order(trial_id)
         if order is not None:
+            self._idle_since = None
             return {TICKET: Ticket(order)}
-        return Searcher.FINISHED if self._queue.done else None
+        if self._queue.done:
+            return Searcher.FINISHED
+        return {TICKET: Ticket(self._rest())} if self._queue.keeps_idle_workers else None
+
+    def _rest(self) -> Rest:
+        """Short at first, the next order may come soon; longer after long waiting, each rest is a trial to Ray Tune."""
+        now = self._clock()
+        if self._idle_since is None:
+            self._idle_since = now
+        return Rest(min(max(REST_SHARE * (now - self._idle_since), SHORTEST_REST), LONGEST_REST))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: the callback has been told already."""
@@ -78,7 +102,9 @@ class OrderCallback(Callback):
     ) -> None:
         """An order was executed. Its outcome is taken out of the result, which Ray Tune would keep."""
         outcome = result.pop(OUTCOME)
-        if isinstance(outcome, OutOfMemory):
+        if isinstance(outcome, Rest):
+            pass  # nobody waits for it
+        elif isinstance(outcome, OutOfMemory):
             self._queue.died(trial.trial_id, f"out of memory: {outcome.reason}")
         else:
             self._queue.finished(trial.trial_id, outcome)
@@ -86,7 +112,8 @@ class OrderCallback(Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """The order's worker raised or died."""
-        self._queue.died(trial.trial_id, _reason(trial))
+        if not isinstance(trial.config[TICKET].order, Rest):
+            self._queue.died(trial.trial_id, _reason(trial))
         _release(trial)
 
 

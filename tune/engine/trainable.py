@@ -1,6 +1,7 @@
 """The Ray Tune trainable: an actor that executes one order after another."""
 
 import gc
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,13 @@ class OutOfMemory:
     """Stands for the outcome of an order that found too little memory, on the host or the device."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Rest:
+    """An order to do nothing for some seconds: Ray Tune ends all idle actors but one, and a new one takes seconds."""
+
+    seconds: float
 
 
 class Ticket:
@@ -70,12 +78,16 @@ class OrderTrainable(Trainable):
 
     def step(self) -> dict[str, Any]:
         """Execute the order; `{"done": True, "outcome": …}`."""
+        order = self._ticket.order
+        if isinstance(order, Rest):
+            time.sleep(order.seconds)
+            return {"done": True, OUTCOME: order}
         if self._work is None:
             self._work = self._ready_worker()
         import torch
 
         try:
-            outcome = self._work(self._ticket.order)
+            outcome = self._work(order)
         except (MemoryError, torch.OutOfMemoryError) as error:
             torch.cuda.empty_cache()
             outcome = OutOfMemory(str(error).splitlines()[0] if str(error) else "host")

@@ -135,18 +135,20 @@ def rehearse(config: SweepConfig, shape: DataShape, slots: Slots, size: int, thr
     random = np.random.default_rng(config.seed)
     free = [0.0] * slots.count
     heapq.heapreplace(free, _baseline_seconds(config, throughput) + PACK_SECONDS)
-    asked = 0
+    asked, generation = 0, 0.0  # the next generation waits for the trials of this one, not for the baseline
     while asked < trials:
         if config.deterministic:
             count = min(GENERATION, trials - asked)
-            free = [max(free)] * slots.count
+            free = [max(moment, generation) for moment in free]
         else:
             idle = sum(moment <= free[0] for moment in free)
             count = min(size * max(idle, fusion_kinds(config.space)), trials - asked)
         drawn = [(asked + n, suggest(_Draw(random), config, shape.train)) for n in range(count)]
         for pack in make_packs(drawn, size, shape.models, shape.train):
             configs = [trial for _, trial in pack.trials]
-            heapq.heapreplace(free, free[0] + _pack_seconds(configs, config, shape, throughput))
+            end = free[0] + _pack_seconds(configs, config, shape, throughput)
+            heapq.heapreplace(free, end)
+            generation = max(generation, end)
         asked += count
     return max(free) * config.trials / trials
 

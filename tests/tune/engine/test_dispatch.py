@@ -105,6 +105,30 @@ def test_deterministic_mode_asks_the_same_at_any_parallelism(tmp_path: Path) -> 
     assert found[0] == found[1] == found[2]
 
 
+def test_a_generation_waits_for_trials_and_not_for_the_baseline(tmp_path: Path) -> None:
+    config = SweepConfig(trials=2 * GENERATION, deterministic=True, sampler="random")
+    with SweepStudy(tmp_path, config, 1000) as study:
+        subject = dispatcher(study, slots=3, pack_size=GENERATION)
+        baseline, first = subject.next_order("baseline"), subject.next_order("first")
+        assert baseline is not None
+        assert first is not None
+        assert (baseline.pack.role, first.pack.role) == ("baseline", "trial")
+        assert subject.next_order("second") is None, "the first generation is being trained"
+        assert subject.keeps_idle_workers, "one more will follow"
+        subject.finished("first", train(first.pack))
+        assert subject.next_order("second") is not None
+        assert subject.next_order("third") is None
+        subject.stop("interrupted")
+        assert not subject.keeps_idle_workers
+
+
+def test_workers_are_kept_for_generations_only(tmp_path: Path) -> None:
+    with SweepStudy(tmp_path, SweepConfig(trials=3), 1000) as study:
+        subject = dispatcher(study)
+        while subject.next_order(str(len(subject._running))) is not None:
+            assert not subject.keeps_idle_workers
+
+
 @pytest.mark.parametrize("cut", [1, 3, 6, 9])
 def test_deterministic_mode_survives_a_crash(tmp_path: Path, cut: int) -> None:
     # Random sampling: TPE also weighs trials by their number, and a trial that is run again gets a new one.

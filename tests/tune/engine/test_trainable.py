@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tune.engine.trainable import OUTCOME, TICKET, OrderTrainable, OutOfMemory, Ticket
+from tune.engine.trainable import OUTCOME, TICKET, OrderTrainable, OutOfMemory, Rest, Ticket
 
 
 class Made:
@@ -39,6 +39,13 @@ def test_the_worker_is_made_with_the_first_order_and_once() -> None:
     assert one.reset_config({TICKET: Ticket("second")})
     assert one.step()[OUTCOME][2] == "second"
     assert make.times == 1
+
+
+def test_a_rest_needs_no_worker() -> None:
+    make = Made()
+    one = actor(make, Rest(0.0))
+    assert one.step() == {"done": True, OUTCOME: Rest(0.0)}
+    assert make.times == 0
 
 
 def test_garbage_is_not_looked_for_while_the_worker_is_made_only() -> None:

@@ -1,0 +1,76 @@
+"""The searcher and the callback without Ray Tune: orders, rests, and whose outcome reaches the queue."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ray.tune.search import Searcher
+
+from tune.engine.searcher import LONGEST_REST, SHORTEST_REST, OrderCallback, OrderSearcher
+from tune.engine.trainable import OUTCOME, TICKET, OutOfMemory, Rest, Ticket
+
+
+class Queue:
+    """Hands out what it is given, and notes what it hears."""
+
+    def __init__(self, *orders: Any, keeps_idle_workers: bool = False, done: bool = False) -> None:
+        self.orders = list(orders)
+        self.keeps_idle_workers = keeps_idle_workers
+        self.done = done
+        self.heard: list[tuple[str, str, Any]] = []
+
+    def next_order(self, key: str) -> Any:
+        return self.orders.pop(0) if self.orders else None
+
+    def finished(self, key: str, outcome: Any) -> None:
+        self.heard.append(("finished", key, outcome))
+
+    def died(self, key: str, reason: str) -> None:
+        self.heard.append(("died", key, reason))
+
+
+def trial(order: Any) -> Any:
+    return SimpleNamespace(trial_id="t", config={TICKET: Ticket(order)}, pickled_error_file=None)
+
+
+def test_orders_then_nothing_then_the_end() -> None:
+    queue = Queue("first")
+    searcher = OrderSearcher(queue)
+    assert searcher.suggest("a")[TICKET].order == "first"
+    assert searcher.suggest("b") is None
+    queue.done = True
+    assert searcher.suggest("c") == Searcher.FINISHED
+
+
+def test_workers_needed_later_rest_longer_the_longer_they_wait() -> None:
+    now = [0.0]
+    queue = Queue(keeps_idle_workers=True)
+    searcher = OrderSearcher(queue, clock=lambda: now[0])
+    rests = []
+    for moment in (0.0, 0.1, 5.0, 100.0):
+        now[0] = moment
+        rests.append(searcher.suggest("a")[TICKET].order.seconds)
+    assert rests == [SHORTEST_REST, SHORTEST_REST, pytest.approx(0.5), LONGEST_REST]
+    queue.orders.append("next")
+    assert searcher.suggest("a")[TICKET].order == "next"
+    now[0] = 200.0
+    assert searcher.suggest("a")[TICKET].order == Rest(SHORTEST_REST)  # waiting begins anew
+
+
+def test_outcomes_reach_the_queue_and_rests_do_not() -> None:
+    queue = Queue()
+    callback = OrderCallback(queue)
+    for order, outcome in (("pack", "result"), ("pack", OutOfMemory("too big")), (Rest(0.1), Rest(0.1))):
+        one, result = trial(order), {"done": True, OUTCOME: outcome}
+        callback.on_trial_result(1, [], one, result)
+        assert OUTCOME not in result
+        assert one.config[TICKET].order is None
+    assert queue.heard == [("finished", "t", "result"), ("died", "t", "out of memory: too big")]
+
+
+def test_a_worker_that_dies_while_it_rests_costs_nothing() -> None:
+    queue = Queue()
+    OrderCallback(queue).on_trial_error(1, [], trial(Rest(0.1)))
+    assert queue.heard == []
+    OrderCallback(queue).on_trial_error(1, [], trial("pack"))
+    assert queue.heard == [("died", "t", "no reason is known")]
