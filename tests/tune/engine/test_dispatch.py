@@ -106,7 +106,8 @@ def test_deterministic_mode_asks_the_same_at_any_parallelism(tmp_path: Path) -> 
 
 
 def test_a_generation_waits_for_trials_and_not_for_the_baseline(tmp_path: Path) -> None:
-    config = SweepConfig(trials=2 * GENERATION, deterministic=True, sampler="random")
+    one_kind = SearchSpace(encoder=["lsa"], training_questions=[1.0])
+    config = SweepConfig(trials=2 * GENERATION, deterministic=True, sampler="random", space=one_kind)
     with SweepStudy(tmp_path, config, 1000) as study:
         subject = dispatcher(study, slots=3, pack_size=GENERATION)
         baseline, first = subject.next_order("baseline"), subject.next_order("first")
