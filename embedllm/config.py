@@ -38,7 +38,7 @@ class FitConfig:
     noise: float = 0.05
     """Standard deviation α of the Gaussian noise added to question encodings while training."""
     noise_per: Literal["pair", "question"] = "pair"
-    """Draw the noise for every (model, question) pair, as the paper does, or once per question (cheaper)."""
+    """Draw the noise for every (model, question) pair, as the paper does, or once per question."""
     training_questions: int | None = None
     """Number of training questions used, a nested random subset; None = all."""
     learning_rate: float = 1e-4
