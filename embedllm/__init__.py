@@ -10,8 +10,9 @@ Names are imported on first use: the command line's `--help` must not wait for t
 """
 
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
     from embedllm.artifact import Artifact, load_artifact, save_artifact
@@ -28,18 +29,20 @@ if TYPE_CHECKING:
 # millisecond tenfold and more (benchmarks/RESULTS.md); this bound costs nothing on an idle one. Read when torch loads.
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
-_HOME = {
-    "artifact": ("Artifact", "load_artifact", "save_artifact"),
-    "config": ("PRESETS", "FitConfig", "preset"),
-    "data": ("CorrectnessMatrix", "Split", "import_data", "simulate"),
-    "encoders": ("encode_data",),
-    "errors": ("ConfigError", "DataError", "EmbedLLMError"),
-    "experiment": ("Comparison", "fit_and_compare"),
-    "model": ("EmbedLLM",),
-    "training": ("FitData", "FitResult", "fit", "fit_many"),
-    "version": ("__version__",),
-}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__getattr__ = imported_on_use(
+    __name__,
+    {
+        "artifact": ("Artifact", "load_artifact", "save_artifact"),
+        "config": ("PRESETS", "FitConfig", "preset"),
+        "data": ("CorrectnessMatrix", "Split", "import_data", "simulate"),
+        "encoders": ("encode_data",),
+        "errors": ("ConfigError", "DataError", "EmbedLLMError"),
+        "experiment": ("Comparison", "fit_and_compare"),
+        "model": ("EmbedLLM",),
+        "training": ("FitData", "FitResult", "fit", "fit_many"),
+        "version": ("__version__",),
+    },
+)
 
 __all__ = [
     "PRESETS",
@@ -65,9 +68,3 @@ __all__ = [
     "save_artifact",
     "simulate",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"embedllm.{_MODULE[name]}"), name)

@@ -3,8 +3,9 @@
 Names are imported on first use, so that metrics alone do not wait for torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
     from embedllm.evaluation.baselines import BASELINES, Baseline, evaluate_baselines
@@ -31,20 +32,22 @@ if TYPE_CHECKING:
     )
     from embedllm.evaluation.scaling_law import ScalingLaw, fit_scaling_law
 
-_HOME = {
-    "baselines": ("BASELINES", "Baseline", "evaluate_baselines"),
-    "bootstrap": ("BOOTSTRAP_METRICS", "PairedDifference", "paired_bootstrap", "standard_errors"),
-    "knn": ("NearestNeighbours",),
-    "logistic": ("LogisticPath", "LogisticWeights"),
-    "lookup": ("AccuracyTable",),
-    "metrics": ("CORRECTNESS_METRICS", "correctness_metrics"),
-    "paired": ("TInterval", "corrected_interval", "holm", "paired_interval"),
-    "report": ("METRICS", "benchmark_table", "evaluate", "model_table"),
-    "router": ("Router",),
-    "routing": ("ROUTING_METRICS", "Labels", "RoutingReport", "route_by", "routing_metrics", "routing_report"),
-    "scaling_law": ("ScalingLaw", "fit_scaling_law"),
-}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__getattr__ = imported_on_use(
+    __name__,
+    {
+        "baselines": ("BASELINES", "Baseline", "evaluate_baselines"),
+        "bootstrap": ("BOOTSTRAP_METRICS", "PairedDifference", "paired_bootstrap", "standard_errors"),
+        "knn": ("NearestNeighbours",),
+        "logistic": ("LogisticPath", "LogisticWeights"),
+        "lookup": ("AccuracyTable",),
+        "metrics": ("CORRECTNESS_METRICS", "correctness_metrics"),
+        "paired": ("TInterval", "corrected_interval", "holm", "paired_interval"),
+        "report": ("METRICS", "benchmark_table", "evaluate", "model_table"),
+        "router": ("Router",),
+        "routing": ("ROUTING_METRICS", "Labels", "RoutingReport", "route_by", "routing_metrics", "routing_report"),
+        "scaling_law": ("ScalingLaw", "fit_scaling_law"),
+    },
+)
 
 __all__ = [
     "BASELINES",
@@ -78,9 +81,3 @@ __all__ = [
     "routing_report",
     "standard_errors",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)

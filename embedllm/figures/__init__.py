@@ -9,8 +9,9 @@
 Every figure is saved with the table it was drawn from. Names are imported on first use: matplotlib is slow to load.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
     from embedllm.figures.page import Page
@@ -29,24 +30,26 @@ if TYPE_CHECKING:
         text_colour_on,
     )
 
-_HOME = {
-    "page": ("Page",),
-    "save": ("save_figure",),
-    "saved": ("SavedFigure", "read_figures"),
-    "style": (
-        "COLOURS",
-        "METHOD_COLOURS",
-        "METHOD_LINES",
-        "METHOD_MARKERS",
-        "METHOD_TITLES",
-        "diverging_cmap",
-        "house_style",
-        "new_figure",
-        "sequential_cmap",
-        "text_colour_on",
-    ),
-}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__getattr__ = imported_on_use(
+    __name__,
+    {
+        "page": ("Page",),
+        "save": ("save_figure",),
+        "saved": ("SavedFigure", "read_figures"),
+        "style": (
+            "COLOURS",
+            "METHOD_COLOURS",
+            "METHOD_LINES",
+            "METHOD_MARKERS",
+            "METHOD_TITLES",
+            "diverging_cmap",
+            "house_style",
+            "new_figure",
+            "sequential_cmap",
+            "text_colour_on",
+        ),
+    },
+)
 
 __all__ = [
     "COLOURS",
@@ -64,9 +67,3 @@ __all__ = [
     "sequential_cmap",
     "text_colour_on",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)

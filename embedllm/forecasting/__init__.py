@@ -3,8 +3,9 @@
 Names are imported on first use: scipy and pandas are slow to load.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
     from embedllm.forecasting.baselines import benchmark_accuracies, mean_of_others, pca_of_matrix, raw_accuracies
@@ -22,23 +23,25 @@ if TYPE_CHECKING:
         permutation_null_each,
     )
 
-_HOME = {
-    "baselines": ("benchmark_accuracies", "mean_of_others", "pca_of_matrix", "raw_accuracies"),
-    "contribution": ("ContributionMatrix", "contribution_matrices", "contribution_matrix"),
-    "folds": ("MIN_MODELS", "ModelFolds"),
-    "kendall": ("kendall_tau",),
-    "least_squares": ("predict_folds", "predict_folds_each"),
-    "regression": (
-        "Forecast",
-        "SignificanceNull",
-        "evaluate_forecast",
-        "forecast_benchmark",
-        "forecast_each",
-        "permutation_null",
-        "permutation_null_each",
-    ),
-}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__getattr__ = imported_on_use(
+    __name__,
+    {
+        "baselines": ("benchmark_accuracies", "mean_of_others", "pca_of_matrix", "raw_accuracies"),
+        "contribution": ("ContributionMatrix", "contribution_matrices", "contribution_matrix"),
+        "folds": ("MIN_MODELS", "ModelFolds"),
+        "kendall": ("kendall_tau",),
+        "least_squares": ("predict_folds", "predict_folds_each"),
+        "regression": (
+            "Forecast",
+            "SignificanceNull",
+            "evaluate_forecast",
+            "forecast_benchmark",
+            "forecast_each",
+            "permutation_null",
+            "permutation_null_each",
+        ),
+    },
+)
 
 __all__ = [
     "MIN_MODELS",
@@ -61,9 +64,3 @@ __all__ = [
     "predict_folds_each",
     "raw_accuracies",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)

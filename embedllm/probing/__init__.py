@@ -3,8 +3,9 @@
 Names are imported on first use, so that communities alone do not wait for scipy and scikit-learn.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
     from embedllm.probing.communities import Communities, communities_of, size_in_billions
@@ -26,27 +27,29 @@ if TYPE_CHECKING:
         profile_space,
     )
 
-_HOME = {
-    "communities": ("Communities", "communities_of", "size_in_billions"),
-    "maps": ("Dendrogram", "dendrogram", "pca_map", "tsne_map"),
-    "neighbours": (
-        "MatrixCorrelation",
-        "agreement_by_rank",
-        "disagreement",
-        "matrix_correlation",
-        "nearest_neighbours",
-    ),
-    "permutation_tests": ("community_distances", "kind_distances", "without_ability"),
-    "spaces": (
-        "QuestionMoments",
-        "Space",
-        "embedding_space",
-        "function_coordinates",
-        "function_space",
-        "profile_space",
-    ),
-}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__getattr__ = imported_on_use(
+    __name__,
+    {
+        "communities": ("Communities", "communities_of", "size_in_billions"),
+        "maps": ("Dendrogram", "dendrogram", "pca_map", "tsne_map"),
+        "neighbours": (
+            "MatrixCorrelation",
+            "agreement_by_rank",
+            "disagreement",
+            "matrix_correlation",
+            "nearest_neighbours",
+        ),
+        "permutation_tests": ("community_distances", "kind_distances", "without_ability"),
+        "spaces": (
+            "QuestionMoments",
+            "Space",
+            "embedding_space",
+            "function_coordinates",
+            "function_space",
+            "profile_space",
+        ),
+    },
+)
 
 __all__ = [
     "Communities",
@@ -71,9 +74,3 @@ __all__ = [
     "tsne_map",
     "without_ability",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)

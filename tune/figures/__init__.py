@@ -7,20 +7,17 @@ Each figure is a module in two halves: `…_info(records, config)` says what is 
 `draw_…(info)` draws it. Names are imported on first use: matplotlib is slow to load.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
     from tune.figures.selection import NotDrawn
     from tune.figures.study import study_figures
 
-_HOME = {"selection": ("NotDrawn",), "study": ("study_figures",)}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+__getattr__ = imported_on_use(
+    __name__,
+    {"selection": ("NotDrawn",), "study": ("study_figures",)},
+)
 
 __all__ = ["NotDrawn", "study_figures"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_MODULE[name]}"), name)
