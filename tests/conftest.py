@@ -18,3 +18,14 @@ def _own_folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("embedllm-cache")))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         yield
+
+
+@pytest.fixture(scope="module")
+def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Ray on two CPUs, started once for a module's tests, and an encodings' cache of their own."""
+    from tune.engine.cluster import ray_cluster
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        with ray_cluster(None, num_cpus=2):
+            yield

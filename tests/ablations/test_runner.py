@@ -1,7 +1,7 @@
 """Whole designs under a real Ray Tune, on simulated data."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,15 +19,7 @@ from embedllm.data import CorrectnessMatrix
 from embedllm.data.simulate import simulate
 from embedllm.errors import ConfigError, DataError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.engine.cluster import ray_cluster
-
-        with ray_cluster(None, num_cpus=2):
-            yield
+pytestmark = pytest.mark.usefixtures("ray_here")
 
 
 class Log:

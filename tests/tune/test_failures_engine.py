@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,19 +27,11 @@ from tune.records import TrialRecord
 from tune.runner import Sweep, SweepResult, resume_sweep, run_sweep
 from tune.search.study import SweepStudy, is_lost, read_records
 
+pytestmark = pytest.mark.usefixtures("ray_here")
+
 SPACE = SearchSpace(
     encoder=["lsa:8"], embedding_dim=Range(4, 16), training_questions=[0.5, 1.0], epochs=[3], batch_questions=[32]
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.engine.cluster import ray_cluster
-
-        with ray_cluster(None, num_cpus=2):
-            yield
 
 
 @pytest.fixture(scope="module")

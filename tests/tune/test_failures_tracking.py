@@ -26,21 +26,11 @@ from tune.runner import Sweep
 from tune.search.study import read_records
 from tune.tracking.tracker import OUTBOX_FILE, MlflowTracker
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_here")]
 
 SPACE = SearchSpace(
     encoder=["lsa:8"], embedding_dim=Range(4, 16), training_questions=[1.0], epochs=[3], batch_questions=[32]
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.engine.cluster import ray_cluster
-
-        with ray_cluster(None, num_cpus=2):
-            yield
 
 
 @pytest.fixture

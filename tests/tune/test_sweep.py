@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,6 +16,8 @@ from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.runner import Sweep, SweepFailed, rerun, resume_sweep, run_sweep
 from tune.search.study import SweepStudy, is_lost, read_records
+
+pytestmark = pytest.mark.usefixtures("ray_here")
 
 SPACE = SearchSpace(
     encoder=["lsa:8", "lsa:16"], embedding_dim=Range(4, 16), training_questions=[0.5, 1.0], epochs=[3],
@@ -39,16 +40,6 @@ class Log:
         self.finished.append(record)
         if len(self.finished) == self._at:
             self._action()  # type: ignore[operator]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.engine.cluster import ray_cluster
-
-        with ray_cluster(None, num_cpus=2):
-            yield
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Sweeps of several objectives under a real Ray Tune."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,19 +11,11 @@ from tune.results.standings import Standings
 from tune.results.standings_table import standings_text
 from tune.runner import resume_sweep, run_sweep
 
+pytestmark = pytest.mark.usefixtures("ray_here")
+
 SPACE = SearchSpace(
     encoder=["lsa:8"], embedding_dim=Range(4, 16), training_questions=Range(0.1, 1.0), epochs=[3], batch_questions=[32]
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def ray_here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("EMBEDLLM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        from tune.engine.cluster import ray_cluster
-
-        with ray_cluster(None, num_cpus=2):
-            yield
 
 
 @pytest.mark.slow

@@ -22,18 +22,15 @@ TINY = (
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, ray_here: None) -> Iterator[Path]:
     """A folder with `pool` (data) and `sweep`, run once for all tests; Ray stays up in between."""
-    from tune.engine.cluster import ray_cluster
-
     home = tmp_path_factory.mktemp("home")
     simulate(models=6, questions=200, seed=1).save(home / "pool")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.setenv("EMBEDLLM_CACHE", str(home / "cache"))
-        with ray_cluster(None, num_cpus=2):
-            assert main(["run", "pool", "--trials", "3", "--out", "sweep", *TINY]) == 0
-            yield home
+        assert main(["run", "pool", "--trials", "3", "--out", "sweep", *TINY]) == 0
+        yield home
 
 
 @pytest.fixture

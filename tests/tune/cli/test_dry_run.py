@@ -21,17 +21,14 @@ Run = Callable[..., str]
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def home(tmp_path_factory: pytest.TempPathFactory, ray_here: None) -> Iterator[Path]:
     """A folder with data in `pool`; Ray stays up in between."""
-    from tune.engine.cluster import ray_cluster
-
     home = tmp_path_factory.mktemp("home")
     simulate(models=6, questions=200, seed=1).save(home / "pool")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(home)
         patch.setenv("EMBEDLLM_CACHE", str(home / "cache"))
-        with ray_cluster(None, num_cpus=2):
-            yield home
+        yield home
 
 
 @pytest.fixture
