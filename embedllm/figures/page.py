@@ -27,6 +27,10 @@ from embedllm.version import __version__
 
 TEMPLATE_FILE = "page.html.j2"
 MISSING = "–"
+WIDE = 110
+"""Characters across a table from which on it is set in smaller letters."""
+CELL_MARGIN = 3
+"""Characters that fit into a cell's margins."""
 FIGURE_TABLE_ROWS = 200
 """Rows of a figure's table that a page shows; the CSV beside the figure has all."""
 NUMBER = re.compile(r"[+\-−]?[\d.,]+(e[+-]?\d+)?(?![\w-])")
@@ -60,6 +64,12 @@ class _Cells:
     rows: Sequence[Sequence[str]]
     highlighted: Collection[int]
     total: int
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs smaller letters to fit a page."""
+        texts = [[title, *column] for title, *column in zip(self.titles, *self.rows, strict=True)]
+        return sum(max(map(len, column)) + CELL_MARGIN for column in texts) > WIDE
 
 
 @dataclass(frozen=True)

@@ -238,3 +238,10 @@ def test_a_page_is_written_whole(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == page.html()
     assert [path.name for path in file.parent.iterdir()] == ["report.html"]
     assert file.stat().st_mode & 0o044 == 0o044
+
+
+def test_wide_tables_are_set_smaller() -> None:
+    narrow = pd.DataFrame({"a": [1], "b": ["x" * 90]})
+    wide = pd.DataFrame({f"column {number}": [0.5] for number in range(12)})
+    classes = Elements(Page("p").table(narrow).table(wide).html()).attributes("class")
+    assert classes.count("wide") == 1
