@@ -5,7 +5,7 @@ Subspaces", IJCAI 2023) as in Optuna: how far the best trials' values on an axis
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 import optuna
@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+from optuna.trial import FrozenTrial, TrialState
 
 from embedllm.figures import COLOURS, house_style, new_figure
 from tune.config import SweepConfig
@@ -104,11 +105,12 @@ def importance_info(records: Sequence[TrialRecord], config: SweepConfig) -> Impo
         return NotDrawn(NAME, TITLE, "it needs at least two axes on which the trials differ")
     sign = 1 if config.direction == "minimize" else -1
     losses = [sign * trial.metrics[config.objective] for trial in trials]
-    everything = range(len(trials))
-    whole = _importances(axes, losses, everything)
+    study = _as_study(axes, losses)
+    everything = study.get_trials(deepcopy=False)
+    whole = _importances(study, everything)
     generator = random.Random(0)
     size = round(SUBSAMPLE_SHARE * len(trials))
-    subsamples = [_importances(axes, losses, generator.sample(everything, size)) for _ in range(SUBSAMPLES)]
+    subsamples = [_importances(study, generator.sample(everything, size)) for _ in range(SUBSAMPLES)]
     bars = []
     for axis, importance in whole.items():
         spread = sorted(subsample[axis] for subsample in subsamples)
@@ -121,22 +123,37 @@ def _best_count(trials: int) -> int:
     return max(MIN_BEST, round(0.1 * trials))
 
 
-def _importances(axes: Sequence[SearchedAxis], losses: Sequence[float], chosen: Sequence[int]) -> dict[str, float]:
-    """Axis name -> importance from the chosen trials."""
+class _Chosen(optuna.Study):
+    """Some trials of a study. Copying them into one of their own takes longer than evaluating them."""
+
+    def __init__(self, study: optuna.Study, trials: list[FrozenTrial]) -> None:
+        super().__init__(study.study_name, study._storage)
+        self._chosen = trials
+
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
+        """The chosen ones, all of them complete."""
+        return self._chosen
+
+
+def _as_study(axes: Sequence[SearchedAxis], losses: Sequence[float]) -> optuna.Study:
+    """The trials as Optuna's evaluators want them."""
     study = optuna.create_study(direction="minimize")
     distributions = {axis.name: _distribution(axis) for axis in axes}
     study.add_trials(
         [
             optuna.trial.create_trial(
-                params={axis.name: axis.values[index] for axis in axes},
-                distributions=distributions,
-                value=losses[index],
+                params={axis.name: axis.values[index] for axis in axes}, distributions=distributions, value=loss
             )
-            for index in chosen
+            for index, loss in enumerate(losses)
         ]
     )
-    evaluator = PedAnovaImportanceEvaluator(target_quantile=_best_count(len(chosen)) / len(chosen))
-    return get_param_importances(study, evaluator=evaluator)
+    return study
+
+
+def _importances(study: optuna.Study, trials: list[FrozenTrial]) -> dict[str, float]:
+    """Axis name -> importance from some of the study's trials."""
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=_best_count(len(trials)) / len(trials))
+    return get_param_importances(_Chosen(study, trials), evaluator=evaluator)
 
 
 def _distribution(axis: SearchedAxis) -> BaseDistribution:
