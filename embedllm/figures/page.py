@@ -82,7 +82,7 @@ class _Section:
 class Page:
     """A page built from top to bottom; each method adds a piece and returns the page.
 
-    All text is escaped; `code` in backticks is set in monospace.
+    All text is escaped; `code` in backticks is set in monospace, **claims** between two stars each in bold.
 
     Args:
         title: heading, and title of the browser's tab.
