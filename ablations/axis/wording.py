@@ -8,6 +8,7 @@ import pandas as pd
 
 from ablations.axis.tables import COMPARED, HIGHER_IS_BETTER
 from ablations.axis.values import TITLES
+from ablations.question_intervals import MINIMUM_QUESTIONS
 
 NAMES = {"log_loss": "log-loss", "accuracy": "accuracy", "routing_micro": "routing accuracy"}
 SCALES = {"log_loss": (1, "", 4), "accuracy": (100, " points", 2), "routing_micro": (100, " points", 2)}
@@ -28,20 +29,7 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What a reader must not conclude."""
     effect, facts = tables["effect"], tables["facts"].iloc[0]
-    comparisons = len(effect) // len(COMPARED)
-    seeds, questions = int(effect["seeds"].max()), int(effect["questions"].max())
-    told = [
-        f"In brackets behind each difference: a 95 % bootstrap interval over the {questions:,} test questions and "
-        f"{seeds} seeds together, or where questions were not scored one by one a t interval over the seeds; the "
-        "tables have both.",
-        f"{comparisons} values are compared with the centre on each metric. p-values are Holm-adjusted over all of "
-        'them, so the chance of any false "better" or "worse" on a metric is below 5 %; intervals are not adjusted.',
-        '"Better" and "worse" must hold over seeds (paired t) and over test questions (bootstrap of questions and '
-        "seeds together). A difference that only the seeds agree on is one of these test questions.",
-        "No difference found is not the same as no difference: the intervals say how large one could still be.",
-        "One hyperparameter at a time around one centre says nothing about changing two together. The best value here "
-        "would be chosen on test questions: to choose one, search on validation questions with `tune run`.",
-    ]
+    told = _about_comparisons(effect) if len(effect) else []
     if facts["embedding_dim"] >= facts["models"]:
         told.append(
             f"The centre's dimension, {facts['embedding_dim']}, is not below the {facts['models']} models: it is no "
@@ -52,6 +40,24 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if facts["failed_cells"]:
         told.append(f"{facts['failed_cells']} cells failed and are missing: {facts['failure']}.")
     return told
+
+
+def _about_comparisons(effect: pd.DataFrame) -> list[str]:
+    """How far the comparisons carry."""
+    seeds, questions = int(effect["seeds"].max()), int(effect["questions"].max())
+    return [
+        f"In brackets behind each difference: a 95 % bootstrap interval over the {questions:,} test questions and "
+        f"{seeds} seeds together, or where there are fewer than {MINIMUM_QUESTIONS} questions a t interval over the "
+        "seeds; the tables have both.",
+        f"{len(effect) // len(COMPARED)} values are compared with the centre on each metric. p-values are "
+        'Holm-adjusted over all of them, so the chance of any false "better" or "worse" on a metric is below 5 %; '
+        "intervals are not adjusted.",
+        '"Better" and "worse" must hold over seeds (paired t) and over test questions (bootstrap of questions and '
+        "seeds together). A difference that only the seeds agree on is one of these test questions.",
+        "No difference found is not the same as no difference: the intervals say how large one could still be.",
+        "One hyperparameter at a time around one centre says nothing about changing two together. The best value here "
+        "would be chosen on test questions: to choose one, search on validation questions with `tune run`.",
+    ]
 
 
 def _claim(rows: pd.DataFrame, axis: str, facts: "pd.Series[Any]") -> str:

@@ -152,7 +152,7 @@ def _forecasts(frame: pd.DataFrame) -> list[str]:
         found, lost = rows[rows["null_holm"] < LEVEL], rows[~(rows["null_holm"] < LEVEL)]
         names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
         first, last = rows.iloc[0], rows.iloc[-1]
-        but = f", not for {_names(lost['benchmark'].map(names))}" if len(lost) and len(found) else ""
+        but = f", not told from chance for {_names(lost['benchmark'].map(names))}" if len(lost) and len(found) else ""
         text = (
             f"**{title} orders unseen models better than by chance for {len(found)} of {len(rows)} benchmarks{but}.** "
             f"Kendall's τ is positive and significant in {last['significant']:.0f} ({names[last['benchmark']]}) to "

@@ -31,7 +31,7 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if len(ability):
         shares = ", ".join(f"{row['explained']:.0%} in {row['space']} space" for _, row in ability.iterrows())
         said.append(
-            "Ability is a confounder: differences and levels of mean accuracy explain of the variance of distances "
+            "Ability is a confounder: differences and levels of mean accuracy explain, of the variance of distances, "
             f"{shares}. A community of similarly strong models lies together without sharing anything else; read the "
             "tests with ability removed beside the plain ones."
         )
@@ -60,7 +60,7 @@ def _communities(frame: pd.DataFrame) -> list[str]:
         removed = frame[(frame["space"] == space) & (frame["ability"] == "removed")]
         rest = f"; with ability removed: {_listed(removed[removed['holm'] < LEVEL])}" if len(removed) else ""
         said.append(
-            f"**In {title}, {len(sure)} of {len(plain)} communities lie closer together than random ones.** "
+            f"**In {title}, {len(sure)} of {len(plain)} communities are found closer together than random ones.** "
             f"After Holm's adjustment: {_listed(sure)}{rest}. By the paper's comparison, a smaller mean distance "
             f"inside than to outsiders, {len(nearer)} do (the paper: 6 of 6)."
         )
@@ -82,9 +82,13 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
             parts.append(f"{row['space']} space p {_p(row['holm'])}{without}")
         told.append(f"{kind}: {', '.join(parts)}")
     sure = list(dict.fromkeys(kept[kept["holm"] < LEVEL]["kind"]))
-    claim = f"models of one {' or one '.join(sure)} lie" if sure else "models of one community do not lie"
+    claim = (
+        f"models of one {' or one '.join(sure)} lie closer than chance in some space"
+        if sure
+        else "models of one community are not told from others by their distances"
+    )
     return [
-        f"**All communities of a kind together, {claim} closer than chance{' in some space' if sure else ''}.** "
+        f"**All communities of a kind together, {claim}.** "
         f"{'; '.join(told)}. (One-sided permutation tests, Holm-adjusted over kinds; in brackets with ability removed.)"
     ]
 

@@ -125,4 +125,7 @@ def test_nothing_finished_draws_nothing(design, pool, config, make_results):
     results = make_results(design.plan(pool, config), lambda *_: 0.0)
     results.frame["state"] = "FAIL"
     assert design.draw(design.tables(results, pool, config)) == []
-    assert findings(design.tables(results, pool, config)) == []
+    tables = design.tables(results, pool, config)
+    assert findings(tables) == []
+    assert any("cells failed and are missing" in one for one in caveats(tables))
+    assert not any("compared with the centre" in one for one in caveats(tables))

@@ -106,7 +106,7 @@ def test_findings_claim_what_was_planted_and_no_more(tables: dict[str, pd.DataFr
     assert "EmbedLLM accuracy beyond the noise on 1 of 3 benchmarks, log-loss on " in cost
     assert "Accuracy: b0 -2" in cost
     (ridge,) = [line for line in found if line.startswith("**Ridge regression on the embedding")]
-    assert "better than by chance for 2 of 3 benchmarks, not for b2.**" in ridge
+    assert "better than by chance for 2 of 3 benchmarks, not told from chance for b2.**" in ridge
     assert any("would by luck" in line for line in found)
     caveats = " ".join(DESIGN.caveats(tables))
     assert "Few test questions: b0 (15), b1 (15), b2 (15)" in caveats
@@ -179,6 +179,6 @@ def test_a_benchmark_that_all_models_solve_has_no_order_to_forecast(data: Correc
     assert row["significant"] == 0
     assert "same accuracy: there is no order to forecast" in row["notes"]
     assert any("b2: " in line and "no order" in line for line in DESIGN.caveats(tables))
-    assert any("not for b2" in line for line in DESIGN.findings(tables))
+    assert any("not told from chance for b2" in line for line in DESIGN.findings(tables))
     for drawing in DESIGN.draw(tables):
         drawing.figure.canvas.draw()

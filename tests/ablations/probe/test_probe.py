@@ -123,7 +123,7 @@ def test_a_pool_without_communities_is_still_mapped(data: CorrectnessMatrix) -> 
     names = [drawing.name for drawing in DESIGN.draw(tables)]
     assert "communities" not in names
     assert "map_profile" in names
-    assert not any("communities lie closer" in line for line in DESIGN.findings(tables))
+    assert not any("communities are found closer" in line for line in DESIGN.findings(tables))
 
 
 def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> None:
