@@ -5,7 +5,7 @@ import sys
 from embedllm.errors import EmbedLLMError
 from tune.folder import SweepFolder, latest_sweep
 from tune.results.standings import Standings
-from tune.search.study import SweepStudy, is_locked, read_records
+from tune.search.study import SweepStudy, is_locked, ran_here, read_records
 
 
 def read_standings(path: str | None) -> Standings:
@@ -29,10 +29,11 @@ def settle_abandoned(folder: SweepFolder) -> int:
     """Fail the trials that a killed process left RUNNING, which it could not do itself, and queue them to be run again.
 
     Returns:
-        How many there were. 0 also where the sweep is being run, or its folder cannot be written to.
+        How many there were. 0 also where the sweep is being run, was run on another host, or its folder cannot be
+        written to.
     """
     num_train = folder.questions.get("train")  # sweeps of older versions do not know it
-    if num_train is None or is_locked(folder.path):
+    if num_train is None or is_locked(folder.path) or not ran_here(folder.path):
         return 0
     running = sum(record.state == "RUNNING" for record in read_records(folder.path))
     if running:

@@ -103,8 +103,9 @@ class Dispatcher:
     @property
     def keeps_idle_workers(self) -> bool:
         """Whether a worker without a pack will get one as soon as others have finished theirs."""
-        in_flight = self._in_flight()
-        return self._config.deterministic and self.stopped is None and 0 < in_flight < self._target - self._finished
+        if not self._config.deterministic or self.stopped is not None or self._exhausted:
+            return False
+        return 0 < self._in_flight() < self._target - self._finished
 
     def stop(self, reason: str) -> None:
         """Start nothing more; running packs may finish. Their queued trials are run first when the sweep is resumed."""

@@ -4,6 +4,7 @@ import dataclasses
 import fcntl
 import logging
 import math
+import socket
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -269,8 +270,14 @@ def is_locked(folder: Path) -> bool:
     return False
 
 
+def ran_here(folder: Path) -> bool:
+    """Whether the sweep of this folder was last run on this host: of another's, a lock may not be visible."""
+    file = folder / LOCK_FILE
+    return file.is_file() and file.read_text() == socket.gethostname()
+
+
 def _take_lock(folder: Path) -> IO[str]:
-    handle = (folder / LOCK_FILE).open("w")
+    handle = (folder / LOCK_FILE).open("a")  # not "w": who has the lock wrote its host there
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -278,4 +285,7 @@ def _take_lock(folder: Path) -> IO[str]:
         raise ConfigError(
             f"{folder} is being run by another process; wait for it or stop it, then use `tune resume {folder}`"
         ) from None
+    handle.truncate(0)
+    handle.write(socket.gethostname())
+    handle.flush()
     return handle

@@ -45,6 +45,17 @@ def test_a_sweep_that_is_running_is_left_alone(folder: SweepFolder) -> None:
         assert [record.state for record in read_records(folder.path)] == ["RUNNING"] * 2
 
 
+def test_a_sweep_of_another_host_is_left_alone(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lock need not reach this one: the sweep may be running there."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("socket.gethostname", lambda: "elsewhere")
+        study = SweepStudy(folder.path, folder.config, 100)
+        study.ask(2)
+        kill(study)
+    assert settle_abandoned(folder) == 0
+    assert [record.state for record in read_records(folder.path)] == ["RUNNING"] * 2
+
+
 def test_a_folder_that_cannot_be_written_is_still_shown(folder: SweepFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     study = SweepStudy(folder.path, folder.config, 100)
     study.ask(2)
