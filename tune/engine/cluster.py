@@ -3,9 +3,11 @@
 import logging
 import math
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from embedllm.errors import ConfigError, EmbedLLMError
@@ -19,6 +21,7 @@ QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_prestart_worker_first_driver": "0",  # Ray Tune's actors have an environment of their own: others start in vain
 }
 """Environment under which Ray Tune is run, where the user has not set it otherwise."""
 
@@ -159,6 +162,8 @@ def ray_cluster(address: str | None, num_cpus: int | None = None) -> Iterator[di
     if ray.is_initialized():
         yield ray.cluster_resources()
         return
+    # Ray Tune takes a second to import, Ray longer to start: waiting, for the most part.
+    threading.Thread(target=import_module, args=("tune.engine.execution",), daemon=True).start()
     if address is None:
         _start_ray(num_cpus)
     else:

@@ -15,7 +15,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.tracking import MlflowClient
 
-from embedllm.artifact import CONFIG_FILE
 from tune.config import OBJECTIVES
 from tune.tracking.serving import CHAMPION, Candidate, Registered, save_mlflow_model
 
@@ -44,6 +43,8 @@ def register(client: MlflowClient, experiment_id: str, run_id: str, candidate: C
     Raises:
         MlflowException: whatever the server refuses.
     """
+    from embedllm.artifact import CONFIG_FILE  # brings PyTorch, for which a sweep's start should not wait
+
     config = json.loads((candidate.artifact / CONFIG_FILE).read_text())
     tags = _version_tags(candidate, config)
     _create_registered_model(client, candidate.name)

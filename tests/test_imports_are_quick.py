@@ -1,4 +1,4 @@
-"""`--help` answers at once: no command imports anything heavy before it runs."""
+"""What must answer at once imports nothing heavy: `--help` of every command, and the start of a sweep no PyTorch."""
 
 import subprocess
 import sys
@@ -32,3 +32,9 @@ def test_no_help_imports_anything_heavy(package: str, commands: str, names: str)
     script = SCRIPT.format(package=package, commands=commands, names=names, heavy=HEAVY)
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("module", ["tune.cli.session", "tune.tracking.runs", "tune.engine.execution"])
+def test_the_start_of_a_sweep_does_not_wait_for_pytorch(module: str) -> None:
+    script = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, timeout=60).returncode == 0
