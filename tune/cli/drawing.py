@@ -1,5 +1,6 @@
 """A sweep's figures, drawn in a process beside this one while the winner is judged."""
 
+import gc
 import signal
 from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -7,6 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from embedllm.cli.program import COLLECT_AFTER
 from tune.config import SweepConfig
 from tune.folder import FIGURES_FOLDER
 from tune.records import TrialRecord
@@ -58,10 +60,14 @@ class FigureDrawing:
             self._process = ProcessPoolExecutor(
                 max_workers=1,
                 mp_context=get_context("spawn"),  # not forked: this process has threads, Ray's and MLflow's among them
-                initializer=signal.signal,
-                initargs=(signal.SIGINT, signal.SIG_IGN),  # Ctrl-C is the driver's
+                initializer=_settle_in,
             )
         return self._process
+
+
+def _settle_in() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def _prepare() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from embedllm.config import FitConfig
 from tune.config import SweepConfig
-from tune.engine.packing import Pack, fusion_kinds, make_packs
+from tune.engine.packing import CPU_MEMBERS, Pack, fusion_kinds, make_packs
 from tune.records import SweepListener, TrialRecord
 from tune.search.pruning import History
 from tune.search.study import SweepStudy, is_lost
@@ -121,6 +121,9 @@ class Dispatcher:
         if not self._queue:
             return None
         pack = self._queue.popleft()
+        if not self._queue:
+            pack, *others = self._shared_at_the_end(pack)
+            self._queue.extend(others)
         self._running[key] = pack
         for number, config in pack.trials:
             self._notify("trial_started", TrialRecord(number, "RUNNING", config, self._config.seeds, pack.role))
@@ -177,6 +180,13 @@ class Dispatcher:
         asked = self._study.ask(min(count, needed))
         self._exhausted = not asked
         self._queue.extend(make_packs(asked, self._pack_size, self._num_models, self._study.num_train))
+
+    def _shared_at_the_end(self, last: Pack) -> list[Pack]:
+        """The sweep's last pack in parts, as many as still fuse well: else one slot would train while others idle."""
+        missing = self._target - self._finished - self._in_flight() - len(last.trials)
+        if last.role == "baseline" or (missing > 0 and not self._exhausted):
+            return [last]  # more will be asked for
+        return last.shared(max(1, min(self._slots, len(last.trials) * self._config.seeds // CPU_MEMBERS)))
 
     def _in_flight(self) -> int:
         """Trials being trained."""

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -39,9 +39,13 @@ class Pack:
 
     def split(self) -> list["Pack"]:
         """The pack for another attempt: in halves where it can be, for it may have run out of memory."""
-        middle = (len(self.trials) + 1) // 2
-        parts = (self.trials[:middle], self.trials[middle:])
-        return [Pack(part, self.role, self.attempt + 1) for part in parts if part]
+        return [replace(part, attempt=self.attempt + 1) for part in self.shared(2)]
+
+    def shared(self, count: int) -> list["Pack"]:
+        """The pack in at most `count` parts of even size, the larger ones first."""
+        count = min(count, len(self.trials))
+        ends = [-(-len(self.trials) * part // count) for part in range(count + 1)]
+        return [replace(self, trials=self.trials[start:end]) for start, end in pairwise(ends)]
 
 
 FusionKey = tuple[str, tuple[int, int], int, str]

@@ -107,7 +107,7 @@ def test_deterministic_mode_asks_the_same_at_any_parallelism(tmp_path: Path) -> 
 
 def test_a_generation_waits_for_trials_and_not_for_the_baseline(tmp_path: Path) -> None:
     one_kind = SearchSpace(encoder=["lsa"], training_questions=[1.0])
-    config = SweepConfig(trials=2 * GENERATION, deterministic=True, sampler="random", space=one_kind)
+    config = SweepConfig(trials=3 * GENERATION, deterministic=True, sampler="random", space=one_kind)
     with SweepStudy(tmp_path, config, 1000) as study:
         subject = dispatcher(study, slots=3, pack_size=GENERATION)
         baseline, first = subject.next_order("baseline"), subject.next_order("first")
@@ -293,6 +293,23 @@ def test_pruners_see_the_curves_of_equal_budget(tmp_path: Path) -> None:
                 seen += len(expected)
             subject.finished("p", train(order.pack))
         assert seen > 0
+
+
+@pytest.mark.parametrize(("seeds", "sizes"), [(3, [8, 4, 4]), (2, [8, 8]), (12, [8, 4, 2, 1, 1])])
+def test_the_last_pack_is_shared_while_its_parts_fuse_well(tmp_path: Path, seeds: int, sizes: list[int]) -> None:
+    one_kind = SearchSpace(encoder=["lsa"], training_questions=[1.0])
+    config = SweepConfig(trials=16, sampler="random", seeds=seeds, space=one_kind)
+    with SweepStudy(tmp_path, config, 1000) as study:
+        subject = dispatcher(study, pack_size=8)
+        found = []
+        while (order := subject.next_order("p")) is not None:
+            if order.pack.role == "trial":
+                found.append(order.pack)
+            subject.finished("p", train(order.pack))
+            if sum(len(pack.trials) for pack in found) >= 16:
+                break
+        assert [len(pack.trials) for pack in found] == sizes
+        assert len({number for pack in found for number, _ in pack.trials}) == 16
 
 
 @pytest.mark.parametrize(("sampler", "ahead"), [("tpe", False), ("random", True)])
