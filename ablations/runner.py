@@ -23,6 +23,7 @@ from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import EmbedLLMError
 from tune.config import SweepConfig
 from tune.engine.cluster import Slots, plan_slots, ray_cluster
+from tune.imports import import_alone
 from tune.interrupt import graceful_interrupt
 from tune.tracking.provenance import Provenance
 
@@ -181,6 +182,7 @@ class Ablation:
                     "GPUs each"
                 )
             payload = self.payload(waiting)
+            import_alone("tune.engine.execution")
             from ablations.worker import CellWorker
             from tune.engine.execution import run_orders
 

@@ -5,13 +5,11 @@ result = resume_sweep("first", trials=128)
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +22,7 @@ from tune.engine.cluster import Slots, ray_cluster
 from tune.engine.dispatch import Dispatcher
 from tune.engine.packing import Pack
 from tune.folder import RAY_FOLDER, SweepFolder, sweep_path
+from tune.imports import import_alone, import_aside
 from tune.interrupt import graceful_interrupt
 from tune.planning.plan import plan_packs_here
 from tune.planning.preflight import refuse
@@ -205,11 +204,11 @@ class Sweep:
 
     def _train(self, dispatcher: Dispatcher, slots: Slots, folder: SweepFolder) -> float:
         """Have Ray's workers train packs until the dispatcher is done; the time at which they were asked to."""
+        import_alone("tune.engine.execution")
         from tune.engine.execution import run_orders
         from tune.engine.worker import PackWorker, SweepPayload
 
-        # What judging the winner needs, PyTorch among it, is imported while the workers train.
-        threading.Thread(target=import_module, args=("tune.engine.fitting",), daemon=True).start()
+        import_aside("tune.engine.fitting")  # to judge the winner, PyTorch among it: while the workers train
         began = time.monotonic()
         with graceful_interrupt(dispatcher.stop):
             payload = SweepPayload(folder.config, self._source())

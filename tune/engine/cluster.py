@@ -3,15 +3,14 @@
 import logging
 import math
 import os
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import SweepConfig
+from tune.imports import import_aside
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files per pack
@@ -163,7 +162,7 @@ def ray_cluster(address: str | None, num_cpus: int | None = None) -> Iterator[di
         yield ray.cluster_resources()
         return
     # Ray Tune takes a second to import, Ray longer to start: waiting, for the most part.
-    threading.Thread(target=import_module, args=("tune.engine.execution",), daemon=True).start()
+    import_aside("tune.engine.execution")
     if address is None:
         _start_ray(num_cpus)
     else:

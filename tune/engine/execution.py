@@ -12,6 +12,7 @@ from embedllm.errors import EmbedLLMError
 from tune.engine.cluster import Slots
 from tune.engine.searcher import OrderCallback, OrderQueue, OrderSearcher
 from tune.engine.trainable import OrderTrainable, Worker
+from tune.imports import import_alone
 
 
 def run_orders(
@@ -52,6 +53,8 @@ def run_orders(
         ),
     )
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by the queue
+    # `fit` imports MLflow, to count uses of Ray's own callback, and the tracker's thread may be at it, too.
+    import_alone("mlflow")
     try:
         tuner.fit()
     except tune.TuneError as error:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tune.config import OBJECTIVES
+from tune.imports import import_alone
 from tune.records import TrialRecord
 from tune.tracking.identity import EXPERIMENT, SweepIdentity, claim
 from tune.tracking.outbox import Delivery, Outbox
@@ -81,6 +82,7 @@ class MlflowTracker:
         self._closed = False
         self._wake = threading.Event()
         self._tried = threading.Event()
+        set_mlflow_environment()
         # A daemon: a driver that dies must not hang on MLflow, the outbox has what is missing.
         self._thread = threading.Thread(target=self._work, name="mlflow-writer", daemon=True)
         self._thread.start()
@@ -237,7 +239,7 @@ class MlflowTracker:
 
     def _connect(self) -> "SweepRuns":
         if self._runs is None:
-            set_mlflow_environment()
+            import_alone("tune.tracking.runs")
             from tune.tracking.runs import SweepRuns
 
             self._runs = SweepRuns(self.tracking_uri, self._sweep)
