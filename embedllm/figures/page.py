@@ -35,6 +35,8 @@ FIGURE_TABLE_ROWS = 200
 """Rows of a figure's table that a page shows; the CSV beside the figure has all."""
 NUMBER = re.compile(r"[+\-−]?[\d.,]+(e[+-]?\d+)?(?![\w-])")
 """What a cell of a numeric column begins with, as `0.5354 ± 0.0004` does, and neither `7B` nor `2026-01-31`."""
+PIECE = re.compile(r"± [^ ]+|\[[^\]]*\]")
+"""Parts of a cell that stay on one line."""
 ANCHOR = re.compile(r"[\w-]+")
 
 
@@ -214,7 +216,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    environment.filters["rich"] = _rich
+    environment.filters |= {"rich": _rich, "in_pieces": _in_pieces}
     return environment.from_string(source)
 
 
@@ -226,6 +228,11 @@ def _rich(text: str) -> Markup:
         tags[part[0]].format(part.strip(part[0])) if position % 2 else escape(part)
         for position, part in enumerate(parts)
     )
+
+
+def _in_pieces(text: str) -> str:
+    """A cell such as `0.5 ± 0.1 [0.4, 0.6]` that a narrow column breaks before `±` and before `[` only."""
+    return PIECE.sub(lambda piece: piece[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
 
 
 def _cells(

@@ -165,7 +165,7 @@ def test_numbers_are_shown_shortly_and_to_the_right() -> None:
         }
     )
     texts, numeric = cells(frame)
-    assert texts[:7] == ["3", "0.1235", "2411", "2411", "lsa", "0.5354 ± 0.0004", "yes"]
+    assert texts[:7] == ["3", "0.1235", "2411", "2411", "lsa", "0.5354 ±\N{NO-BREAK SPACE}0.0004", "yes"]
     assert texts[7:] == ["12345", "123457", "–", "–", "3 of them", "-", "no"]
     assert numeric[:7] == numeric[7:] == [True, True, True, True, False, True, False]
 
@@ -238,6 +238,14 @@ def test_a_page_is_written_whole(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == page.html()
     assert [path.name for path in file.parent.iterdir()] == ["report.html"]
     assert file.stat().st_mode & 0o044 == 0o044
+
+
+def test_numbers_break_between_their_parts_only() -> None:
+    frame = pd.DataFrame({"Δ [95 %]": ["0.5 ± 0.1 [-0.4, +0.6]"], "text": ["a ± b [c, d]"]})
+    html = Page("p").table(frame).html()
+    assert '<td class="number">0.5 ±\N{NO-BREAK SPACE}0.1 [-0.4,\N{NO-BREAK SPACE}+0.6]</td>' in html
+    assert "<td>a ± b [c, d]</td>" in html
+    assert ">Δ [95\N{NO-BREAK SPACE}%]</th>" in html
 
 
 def test_wide_tables_are_set_smaller() -> None:
