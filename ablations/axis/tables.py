@@ -133,9 +133,9 @@ def _verdict(row: dict[Any, Any]) -> str:
 
     Both p-values are Holm-adjusted over all comparisons of the metric.
     """
-    if math.isnan(row["p_adjusted"]):
+    if row["seeds"] == 1:
         return "one seed"
-    if not row["p_adjusted"] < LEVEL:
+    if not row["p_adjusted"] < LEVEL:  # also where all seeds differ alike, which is no measure of their luck
         return "not told apart"
     if not row["question_p_adjusted"] < LEVEL:  # also where there are too few questions to know
         return "these questions"

@@ -96,7 +96,7 @@ def _about(rows: pd.DataFrame, metric: str) -> str:
         alike = rows[rows["verdict"] == verdict]
         if len(alike):
             largest = max(alike.to_dict("records"), key=lambda row: abs(row["difference"]))
-            name = f"at most {largest['label']} " if len(alike) > 1 else ""
+            name = f"largest at {largest['label']}: " if len(alike) > 1 else ""
             which = "all" if len(alike) == len(rows) > 1 else ", ".join(alike["label"])
             parts.append(f"{which} {said} ({name}{_numbers(largest, metric)})")
     return "; ".join(parts)

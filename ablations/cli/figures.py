@@ -5,6 +5,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser
+from embedllm.errors import ConfigError
 
 EXAMPLE = """
 python -m ablations figures results
@@ -29,6 +30,12 @@ def run(args: Namespace) -> None:
         if not folder.has_tables:
             print(f"{folder.path.name}: has no tables yet; run it to its end first")
             continue
-        figures, _ = redraw(folder, find_design(folder.provenance["design"])())
+        try:
+            figures, _ = redraw(folder, find_design(folder.provenance["design"])())
+        except KeyError as missing:
+            raise ConfigError(
+                f"the tables of {shortest(folder.path)} lack {missing}: another version wrote them; run the design "
+                "again with the same --out: finished cells are kept, the tables are made anew"
+            ) from missing
         print(f"{folder.path.name}: {len(figures)} figures in {shortest(folder.figures)}")
     print(f"report: {shortest(write_report(out))}")

@@ -194,7 +194,7 @@ def _laws(per_seed: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             sizes = wide.columns.to_numpy(dtype=np.float64)
             row: dict[str, Any] = {"method": method, "metric": metric, "seeds": len(wide)}
             if metric == "accuracy":
-                row |= {"margin": MARGIN, **_measured_within(sizes, losses)}
+                row |= {"margin": MARGIN, "full_set": sizes[-1], **_measured_within(sizes, losses)}
             law, reason = _fitted(sizes, losses)
             if law is None:
                 rows.append(row | {"reason": reason})
@@ -207,7 +207,8 @@ def _laws(per_seed: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
             rows.append(row)
             curves.append(_curve_of(law, str(method), metric))
     columns = ["method", "metric", "seeds", "reason", "a", "b", "b_low", "b_high", "c", "c_low", "c_high", "residual"]
-    columns += ["margin", "within", "within_low", "within_high", "measured_below", "measured_within"]
+    columns += ["margin", "within", "within_low", "within_high", "full_set", "measured_below", "measured_within"]
+    columns += [f"{name}_gap{end}" for name in ("below", "within") for end in ("", "_low", "_high")]
     curve_columns = ["method", "metric", "training_questions", "loss", "low", "high", "extrapolated"]
     frame = pd.DataFrame(rows, columns=columns).astype({name: "float64" for name in columns[4:]})
     return frame, pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=curve_columns)
@@ -217,7 +218,7 @@ def _fitted(sizes: np.ndarray, losses: np.ndarray) -> tuple[ScalingLaw | None, s
     if not len(losses):
         return None, "no seed has finished at every size"
     fall = paired_interval(losses[:, 0], losses[:, -1])
-    if len(losses) > 1 and not (fall.mean > 0 and fall.significant):
+    if len(losses) > 1 and (fall.mean <= 0 or fall.low <= 0):
         return None, "from the smallest to the full set the loss does not fall beyond the noise of the seeds"
     try:
         law = fit_scaling_law(sizes, losses)
@@ -229,15 +230,21 @@ def _fitted(sizes: np.ndarray, losses: np.ndarray) -> tuple[ScalingLaw | None, s
 
 
 def _measured_within(sizes: np.ndarray, losses: np.ndarray) -> dict[str, float]:
-    """The smallest size from which on all means are within the margin of the full set's, and the size before it."""
+    """The smallest size from which on all means are within the margin of the full set's, the one before, both gaps."""
     if not len(losses):
         return {}
     within = losses.mean(axis=0) - losses[:, -1].mean() <= MARGIN
     start = len(within) - int(np.argmin(within[::-1])) if not within.all() else 0
-    return {
-        "measured_within": float(sizes[start]),
-        "measured_below": float(sizes[start - 1]) if start else math.nan,
-    }
+    found = {"measured_within": float(sizes[start])} | _gap("within", losses, start)
+    if start:
+        found |= {"measured_below": float(sizes[start - 1])} | _gap("below", losses, start - 1)
+    return found
+
+
+def _gap(name: str, losses: np.ndarray, place: int) -> dict[str, float]:
+    """How much higher the loss is at one size than with the full set, with its interval, paired by seed."""
+    gap = paired_interval(losses[:, place], losses[:, -1])
+    return {f"{name}_gap": gap.mean, f"{name}_gap_low": gap.low, f"{name}_gap_high": gap.high}
 
 
 def _curve_of(law: ScalingLaw, method: str, metric: str) -> pd.DataFrame:

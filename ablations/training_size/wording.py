@@ -34,7 +34,8 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         f"All seeds share the same {facts['test_questions']:,} test questions, so a small difference that all seeds "
         "agree on may still be luck of the test questions; the interval over questions at the full set says whether.",
         "Subsets of one seed are nested, so the points of a curve are not independent of each other.",
-        "In brackets: 95 % bootstrap intervals over the test questions and the seeds together.",
+        "In brackets behind differences between methods: 95 % bootstrap intervals over the test questions and the "
+        "seeds together.",
         "The scaling law is a description of these sizes. Its offset and anything beyond the full set are "
         "extrapolation. Its intervals hold the luck of seeds and the misfit of the law, not the luck of questions.",
     ]
@@ -78,10 +79,12 @@ def _levels(curve: pd.DataFrame, facts: "pd.Series[Any]") -> str:
     for method in _methods(curve):
         mine = curve[(curve["method"] == method) & (curve["metric"] == "accuracy")].to_dict("records")
         first, last = mine[0], mine[-1]
-        parts.append(f"{METHOD_TITLES[method]} from {_percent(first)} to {_percent(last)}")
+        levels = f"from {_percent(first)} to {_percent(last)}" if len(mine) > 1 else _percent(last)
+        parts.append(f"{METHOD_TITLES[method]} {levels}")
     how = "one seed" if facts["seeds"] == 1 else f"means of {facts['seeds']} seeds ± 95 % t interval over seeds"
     sizes = curve["training_questions"]
-    start = f"**Test accuracy with {sizes.min():,} and with {sizes.max():,} training questions: {parts[0]}.**"
+    ends = " and with ".join(f"{size:,}" for size in sorted({sizes.min(), sizes.max()}))
+    start = f"**Test accuracy with {ends} training questions: {parts[0]}.**"
     return f"{start} {'; '.join(parts[1:])} ({how})." if parts[1:] else f"{start} ({how}.)"
 
 
@@ -129,6 +132,8 @@ def _with_all_questions(full: pd.DataFrame, differences: pd.DataFrame, method: s
     at_full = differences[(differences["metric"] == "accuracy") & (differences["training_questions"] == largest)]
     holds = row["p_adjusted"] < LEVEL and (at_full["p_adjusted"] < LEVEL).all()
     points = 100 * row["difference"]
+    if row["low"] == row["high"] == 0:
+        return f"With all training questions EmbedLLM's accuracy is the same as that of {METHOD_TITLES[method]}."
     return (
         f"With all training questions EmbedLLM's accuracy is {abs(points):.2f} points "
         f"{'above' if points >= 0 else 'below'} that of {METHOD_TITLES[method]} "
@@ -146,10 +151,7 @@ def _needed(law: pd.DataFrame, method: str) -> list[str]:
     row = law[(law["method"] == method) & (law["metric"] == "accuracy")].iloc[0]
     if math.isnan(row["measured_within"]):
         return []
-    points = f"{100 * row['margin']:g} points of its accuracy with the full set"
-    start = f"**{METHOD_TITLES[method]} is within {points} from {row['measured_within']:,.0f} questions on.**"
-    if not math.isnan(row["measured_below"]):
-        start += f" {row['measured_below']:,.0f}, the size before, are too few (means over {row['seeds']} seeds)."
+    start = " ".join((f"**{_where_within(row, method)}**", *_gaps(row)))
     if row["reason"]:
         return [f"{start} No scaling law is fitted to its error rate: {row['reason']}."]
     agree = not row["within"] < row["measured_below"] and row["within"] <= row["measured_within"]
@@ -163,6 +165,34 @@ def _needed(law: pd.DataFrame, method: str) -> list[str]:
         f"{row['within']:,.0f} questions on{interval}."
         + ("" if agree else " Law and measured means disagree: neither is exact.")
     ]
+
+
+def _where_within(row: "pd.Series[Any]", method: str) -> str:
+    points = f"within {100 * row['margin']:g} points of that with the full set"
+    accuracy = f"{METHOD_TITLES[method]}'s mean accuracy is"
+    if row["measured_within"] == row["full_set"]:
+        return f"{accuracy} {points} at no smaller size."
+    return f"{accuracy} {points} from {row['measured_within']:,.0f} questions on."
+
+
+def _gaps(row: "pd.Series[Any]") -> list[str]:
+    """How far below the full set it is at that size and at the one before: too few only if beyond the noise."""
+    shown = {"within": row["measured_within"] < row["full_set"], "below": not math.isnan(row["measured_below"])}
+    names = [name for name, there in shown.items() if there]
+    if not names:
+        return []
+    parts = [f"with {row[f'measured_{name}']:,.0f} questions it is {_points_below(row, name)}" for name in names]
+    if row["below_gap_low"] > row["margin"]:
+        parts[-1] += ", which is too few"
+    bracketed = any(not math.isnan(row[f"{name}_gap_low"]) for name in names)
+    how = f"95 % t interval, paired over {row['seeds']} seeds" if bracketed else f"seeds: {row['seeds']}"
+    text = "; ".join(parts)
+    return [f"{text[:1].upper()}{text[1:]} ({how})."]
+
+
+def _points_below(row: "pd.Series[Any]", name: str) -> str:
+    gap, low, high = (100 * row[f"{name}_gap{end}"] for end in ("", "_low", "_high"))
+    return f"{gap:.2f} points below" + ("" if math.isnan(low) else f" [{low:+.2f}, {high:+.2f}]")
 
 
 def _bayes(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> list[str]:

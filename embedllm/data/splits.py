@@ -189,7 +189,13 @@ def leave_out(data: CorrectnessMatrix, benchmarks: Sequence[str], *, base: Split
     touched = np.isin(groups, groups[held_out])
     train, val = base.train[~touched[base.train]], base.val[~touched[base.val]]
     if not len(train):
-        raise DataError(f"the split {name!r}", ["no training question is left; hold out fewer benchmarks"])
+        raise DataError(
+            f"the split {name!r}",
+            [
+                "no training question is left: those of other benchmarks, if there are any, have the same texts as the "
+                "held-out ones; hold out fewer benchmarks"
+            ],
+        )
     return Split(name, train, val, np.flatnonzero(held_out), seed=base.seed)
 
 

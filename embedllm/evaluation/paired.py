@@ -11,6 +11,9 @@ from scipy.special import stdtr, stdtrit
 
 from embedllm.errors import ConfigError
 
+ROUNDING = 1e-9
+"""Values that differ by less than this share of their size differ by rounding."""
+
 
 @dataclass(frozen=True)
 class TInterval:
@@ -31,7 +34,10 @@ class TInterval:
 
 
 def t_interval(values: np.ndarray, confidence: float = 0.95) -> TInterval:
-    """Interval of the mean of independent values, float of shape (n,); interval and p are NaN for a single one.
+    """Interval of the mean of independent values, float of shape (n,).
+
+    Interval and p are NaN for a single value, and where all values are equal: accuracies on few questions often are,
+    and a spread of zero would make any difference a certain one.
 
     Raises:
         ConfigError: for a confidence outside (0, 1).
@@ -56,7 +62,8 @@ def paired_interval(first: np.ndarray, second: np.ndarray, confidence: float = 0
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1:
         raise ConfigError(f"paired values must be two equally long lists but have shapes {first.shape}, {second.shape}")
-    return t_interval(first - second, confidence)
+    same = np.isclose(first, second, rtol=ROUNDING, atol=0)
+    return t_interval(np.where(same, 0.0, first - second), confidence)
 
 
 def corrected_interval(differences: np.ndarray, test_train_ratio: float, confidence: float = 0.95) -> TInterval:
@@ -98,12 +105,9 @@ def holm(p_values: np.ndarray) -> np.ndarray:
 def _interval(mean: float, standard_error: float, freedom: float, n: int, confidence: float) -> TInterval:
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence must be between 0 and 1 but is {confidence}")
-    if math.isnan(standard_error):
+    if not standard_error > ROUNDING * abs(mean):
         nan = math.nan
-        return TInterval(mean, nan, nan, nan, nan, n, confidence)
+        return TInterval(mean, nan, nan, standard_error, nan, n, confidence)
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * standard_error
-    if standard_error > 0:
-        p_value = float(2 * stdtr(freedom, -abs(mean) / standard_error))
-    else:  # all values equal
-        p_value = 1.0 if mean == 0 else 0.0
+    p_value = float(2 * stdtr(freedom, -abs(mean) / standard_error))
     return TInterval(mean, mean - reach, mean + reach, standard_error, p_value, n, confidence)

@@ -74,6 +74,17 @@ def test_one_seed_claims_nothing(design, pool, config, make_results):
     )
 
 
+def test_seeds_that_differ_alike_are_no_certainty(design, pool, config, make_results):
+    results = make_results(design.plan(pool, config), lambda *_: 0.0)
+    frame = results.frame
+    for metric in ("accuracy", "log_loss", "routing_micro"):
+        frame[metric] = 0.5 + 0.05 * (frame["encoder"] == "lsa:16")
+    tables = design.tables(results, pool, config)
+    of_encoder = tables["effect"].query("axis == 'encoder'")
+    assert of_encoder["p_value"].isna().all()
+    assert set(of_encoder["verdict"]) == {"not told apart"}
+
+
 def test_failed_values_are_missing_and_told(design, pool, config, make_results):
     results = make_results(design.plan(pool, config), lambda *_: 0.0)
     broken = results.frame["encoder"] == "lsa:16"

@@ -53,19 +53,36 @@ def test_noise_is_not_told_as_a_difference(make_results, pool, config):
 
 
 def test_what_is_needed_is_told_as_measured_and_by_the_law(tables):
-    [text] = [one for one in findings(tables) if one.startswith("**EmbedLLM is within")]
-    assert text.startswith(
-        "**EmbedLLM is within 0.5 points of its accuracy with the full set from 1,600 questions on.** 800, the size "
-        "before, are too few (means over 5 seeds). By its scaling law, error = 0.2"
+    [text] = [one for one in findings(tables) if one.startswith("**EmbedLLM's mean accuracy is within")]
+    assert re.match(
+        r"\*\*EmbedLLM's mean accuracy is within 0.5 points of that with the full set at no smaller size.\*\* With 800 "
+        r"questions it is 0.60 points below \[\+0.5\d, \+0.6\d\], which is too few \(95 % t interval, paired over "
+        r"5 seeds\). By its scaling law, error = 0.2",
+        text,
     )
     assert "95 % bootstrap interval over seeds and misfit" in text
     assert "disagree" not in text
 
 
+def test_a_size_before_the_last_may_be_enough_and_is_told_with_its_gap(make_results, pool, config):
+    def early(method, size, seed, candidate):
+        return 0.2 + 30 * size**-1.5
+
+    texts = findings(make_tables(make_results(early, noise=0.001), pool, config, tuned=False))
+    [text] = [one for one in texts if one.startswith("**EmbedLLM's mean accuracy is within")]
+    assert "is within 0.5 points of that with the full set from 400 questions on.**" in text
+    assert re.search(r"With 400 questions it is 0.\d\d points below \[.*\]; with 200 questions it is 0.\d\d p", text)
+
+
+def test_one_size_is_told_once(make_results, power_law, pool, config):
+    texts = findings(make_tables(make_results(power_law, sizes=(1600,)), pool, config, tuned=False))
+    assert texts[0].startswith("**Test accuracy with 1,600 training questions: EmbedLLM 79.")
+
+
 def test_a_law_that_the_measured_means_contradict_is_told(tables):
     mine = (tables["law"]["method"] == "embedllm") & (tables["law"]["metric"] == "accuracy")
     tables["law"].loc[mine, "within"] = 300.0
-    [text] = [one for one in findings(tables) if one.startswith("**EmbedLLM is within")]
+    [text] = [one for one in findings(tables) if one.startswith("**EmbedLLM's mean accuracy is within")]
     assert text.endswith("Law and measured means disagree: neither is exact.")
 
 

@@ -20,12 +20,29 @@ def test_the_interval_is_that_of_the_paired_t_test():
 
 
 def test_what_both_share_cancels():
-    luck = np.array([0.1, -0.3, 0.2, 0.7])
-    interval = paired_interval(luck + 1, luck)
-    assert interval.standard_error == pytest.approx(0, abs=1e-15)
+    luck, own = np.array([0.1, -0.3, 0.2, 0.7]), np.array([0.0, 1e-6, 2e-6, 0.0])
+    interval = paired_interval(luck + 1 + own, luck)
+    assert interval.standard_error == pytest.approx(0, abs=1e-6)
     assert interval.significant
-    same = paired_interval(luck, luck)
-    assert (same.mean, same.low, same.high, same.p_value, same.significant) == (0, 0, 0, 1, False)
+
+
+@pytest.mark.parametrize("seeds", [2, 3])
+@pytest.mark.parametrize("difference", [0.0, 0.1, -1 / 18])
+def test_equal_differences_are_no_certainty(seeds, difference):
+    """On few questions accuracies are multiples of a large step, and two seeds often differ alike by luck."""
+    first = np.linspace(0.3, 0.7, seeds)
+    interval = paired_interval(first + difference, first)
+    assert interval.mean == pytest.approx(difference)
+    assert np.isnan([interval.low, interval.high, interval.p_value]).all()
+    assert not interval.significant
+
+
+def test_few_seeds_on_few_questions_are_seldom_called_different():
+    rng = np.random.default_rng(2)
+    correct = rng.binomial(18, 0.6, size=(4000, 2, 2)) / 18  # comparisons, methods, seeds
+    p_values = np.array([paired_interval(first, second).p_value for first, second in correct])
+    assert np.mean(p_values < 0.05) < 0.05
+    assert not (p_values == 0).any()
 
 
 def test_one_pair_has_no_interval():
