@@ -29,7 +29,8 @@ class HeldOutCells:
     Args:
         benchmarks: held out one at a time, in this order.
         judged: those of them with test questions, on which predictions are judged.
-        forecast: whether there are models enough for forecasts of benchmark accuracy.
+        forecast: those of them that enough models have an answer to for a forecast of their accuracy; the contribution
+            matrix is of these.
         base: the split that everything starts from.
         with_it: method -> cells of the split of all benchmarks, one per seed (baselines: one).
         without: benchmark -> method -> cells trained without it.
@@ -42,7 +43,7 @@ class HeldOutCells:
 
     benchmarks: tuple[str, ...]
     judged: tuple[str, ...]
-    forecast: bool
+    forecast: tuple[str, ...]
     base: Split
     with_it: dict[str, list[Cell]] = field(default_factory=dict)
     without: dict[str, dict[str, list[Cell]]] = field(default_factory=dict)
@@ -114,15 +115,31 @@ def _benchmarks(
     judged = tuple(name for name in kept if (data.benchmarks[splits[name].test] == name).all())
     for name in sorted(set(kept) - set(judged)):
         notes.append(f"{name} has no labelled test question: predictions on it are not judged.")
-    forecast = data.num_models >= MIN_MODELS
-    if not forecast:
-        notes.append(
-            f"Benchmark accuracy is not forecast and there is no contribution matrix: {data.num_models} models are too "
-            f"few to learn from some and test on others (needed: {MIN_MODELS})."
-        )
-    if not judged and not forecast:
+    forecast, too_few = _forecastable(data, kept)
+    notes += too_few
+    held_out = tuple(name for name in kept if name in judged or name in forecast)  # of the rest nothing could be told
+    if not held_out:
         raise DataError("the held-out design", notes)
-    return HeldOutCells(tuple(kept), judged, forecast, base, notes=notes), splits
+    return HeldOutCells(held_out, judged, forecast, base, notes=notes), splits
+
+
+def _forecastable(data: CorrectnessMatrix, benchmarks: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Those that enough models have an answer to, to learn from some and test on others; sentences on those left out.
+
+    Decided before anything is computed: a forecast that cannot be made must not cost hours first.
+    """
+    if data.num_models < MIN_MODELS:
+        return (), [
+            f"Benchmark accuracy is not forecast: {data.num_models} models are too few to learn from some and test on "
+            f"others (needed: {MIN_MODELS})."
+        ]
+    answering = {name: int(data.attempts[:, data.benchmarks == name].any(axis=1).sum()) for name in benchmarks}
+    notes = [
+        f"{name} is not forecast: {count} of its {data.num_models} models have an answer there (needed: {MIN_MODELS})."
+        for name, count in answering.items()
+        if count < MIN_MODELS
+    ]
+    return tuple(name for name, count in answering.items() if count >= MIN_MODELS), notes
 
 
 def held_out_split(data: CorrectnessMatrix, base: Split, benchmarks: Sequence[str]) -> Split:
@@ -171,7 +188,7 @@ def _benchmark_cells(
         cells.without[name] = {
             method: _seeds(
                 config, method, split.name, name, questions=name in cells.judged,
-                embedding=method == "embedllm" and cells.forecast,
+                embedding=method == "embedllm" and name in cells.forecast,
             )
             for method in methods
             if method not in NEEDS_THE_BENCHMARK and (name in cells.judged or method == "embedllm")
@@ -180,11 +197,9 @@ def _benchmark_cells(
 
 
 def _add_pairs(cells: HeldOutCells, data: CorrectnessMatrix, config: AblationConfig) -> None:
-    names = cells.benchmarks
-    if not cells.forecast:
-        return
+    names = cells.forecast
     if len(names) < 2:
-        cells.notes.append("There is no contribution matrix: it takes two held-out benchmarks.")
+        cells.notes.append("There is no contribution matrix: it takes two held-out benchmarks that can be forecast.")
         return
     pairs: dict[frozenset[str], Split] = {}
     for first, second in combinations(names, 2):

@@ -30,6 +30,7 @@ FORECAST_TITLES = {
 def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """One to three sentences each on predictions, baselines, forecasts and contributions."""
     return [
+        *_untested(tables["differences"]),
         *_leaving_out(tables["differences"]),
         *_against_baselines(tables["differences"]),
         *_forecasts(tables["forecast"]),
@@ -43,18 +44,16 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     said = []
     questions = tables["questions"]
     if len(questions):
-        said.append(
-            "Intervals of predictions are 95 % percentile intervals over joint resamples of questions and seeds; one "
-            "data set and one split of the questions. Holm's adjustment is over the benchmarks of a comparison."
-        )
         sizes = questions[questions["metric"] == "accuracy"].groupby("benchmark")["questions"].max()
+        if sizes.max() >= MINIMUM_QUESTIONS:
+            said.append(
+                "Intervals of predictions are 95 % percentile intervals over joint resamples of questions and seeds; "
+                "one data set and one split of the questions. Holm's adjustment is over the benchmarks of a comparison."
+            )
         small = sizes[sizes < SMALL_TEST_SIDE]
         if len(small):
             named = ", ".join(f"{name} ({count:.0f})" for name, count in small.items())
-            said.append(
-                f"Few test questions: {named}. Their intervals are wide, routing's above all"
-                + (f"; below {MINIMUM_QUESTIONS} there is none." if (small < MINIMUM_QUESTIONS).any() else ".")
-            )
+            said.append(f"Few test questions: {named}. {_what_few_give(small)}")
     forecast = tables["forecast"]
     if len(forecast):
         first = forecast.iloc[0]
@@ -81,6 +80,25 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             "benchmark contributes by its size as well as by its content."
         )
     return said
+
+
+def _what_few_give(sizes: "pd.Series[float]") -> str:
+    """What benchmarks with so few questions have for an interval."""
+    if sizes.max() < MINIMUM_QUESTIONS:
+        return f"Below {MINIMUM_QUESTIONS} there is no interval."
+    wide = "Their intervals are wide, routing's above all"
+    return f"{wide}; below {MINIMUM_QUESTIONS} there is none." if sizes.min() < MINIMUM_QUESTIONS else f"{wide}."
+
+
+def _untested(frame: pd.DataFrame) -> list[str]:
+    """Silence on predictions would read as if there were none."""
+    rows = frame[frame["metric"] == "accuracy"]
+    if not len(rows) or rows["questions"].max() >= MINIMUM_QUESTIONS:
+        return []
+    return [
+        f"**Predictions on left-out benchmarks are not tested: each has fewer than {MINIMUM_QUESTIONS} test "
+        f"questions.** ({_n(rows)}.)"
+    ]
 
 
 def _leaving_out(frame: pd.DataFrame) -> list[str]:
@@ -151,17 +169,33 @@ def _forecasts(frame: pd.DataFrame) -> list[str]:
         rows = _of(frame, features, regression).sort_values("significant", ascending=False)
         found, lost = rows[rows["null_holm"] < LEVEL], rows[~(rows["null_holm"] < LEVEL)]
         names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
-        first, last = rows.iloc[0], rows.iloc[-1]
         but = f", not told from chance for {_names(lost['benchmark'].map(names))}" if len(lost) and len(found) else ""
         text = (
             f"**{title} orders unseen models better than by chance for {len(found)} of {len(rows)} benchmarks{but}.** "
-            f"Kendall's τ is positive and significant in {last['significant']:.0f} ({names[last['benchmark']]}) to "
-            f"{first['significant']:.0f} ({names[first['benchmark']]}) of {first['repeats']} splits of the models, "
-            f"{rows['significant'].median():.0f} for the middle benchmark; median τ {rows['tau_median'].min():.2f} to "
-            f"{rows['tau_median'].max():.2f}."
+            f"Kendall's τ is positive and significant in {_significant(rows, names)}; median τ "
+            f"{_medians(rows['tau_median'])}."
         )
         said.append(text)
     return said
+
+
+def _significant(rows: pd.DataFrame, names: Mapping[str, str]) -> str:
+    """In how many splits; `rows` are in falling order of it."""
+    first, last, middle = rows.iloc[0], rows.iloc[-1], rows["significant"].median()
+    most, fewest, splits = f"{first['significant']:.0f}", f"{last['significant']:.0f}", f"{first['repeats']} splits"
+    if most == fewest:
+        return f"{most} of {splits} of the models{' for every benchmark' if len(rows) > 1 else ''}"
+    return (
+        f"{fewest} ({names[last['benchmark']]}) to {most} ({names[first['benchmark']]}) of {splits} of the models, "
+        f"{middle:.0f} for the middle benchmark"
+    )
+
+
+def _medians(taus: "pd.Series[float]") -> str:
+    low, high = f"{taus.min():.2f}", f"{taus.max():.2f}"
+    if not taus.notna().any():
+        return "not defined"
+    return low if low == high else f"{low} to {high}"
 
 
 def _forecast_baselines(frame: pd.DataFrame) -> list[str]:
@@ -192,11 +226,12 @@ def _contributions(frame: pd.DataFrame) -> list[str]:
         names = dict(zip(every, short_names(every), strict=True))
         helps = rows[(rows["p_adjusted"] < LEVEL) & (rows["contribution"] > 0)]
         hurts = rows[(rows["p_adjusted"] < LEVEL) & (rows["contribution"] < 0)]
+        luck = LEVEL * len(rows)
         alone = int(((rows["low"] > 0) | (rows["high"] < 0)).sum())
         text = (
             f"**Contributions by {regression} regression: of {len(rows)} pairs of benchmarks {len(helps)} help and "
             f"{len(hurts)} hurt after Holm's adjustment.** {alone} intervals exclude zero one by one, about "
-            f"{0.05 * len(rows):.0f} would by luck."
+            f"{luck:.{1 if luck < 10 else 0}f} would by luck."
         )
         shown = pd.concat([helps, hurts]).reindex(columns=rows.columns)
         shown = shown.loc[shown["contribution"].abs().sort_values(ascending=False).index][:MOST_NAMED]

@@ -18,7 +18,6 @@ from embedllm.forecasting import (
     permutation_null_each,
     raw_accuracies,
 )
-from embedllm.forecasting.folds import MIN_MODELS
 
 if TYPE_CHECKING:
     from ablations.results import Results
@@ -53,16 +52,16 @@ def forecast_tables(
     """
     accuracies, names = benchmark_accuracies(data)
     complete = set(results.complete["key"])
-    permutations = max(LEAST_PERMUTATIONS, PERMUTATIONS_PER_BENCHMARK * len(cells.benchmarks))
+    permutations = max(LEAST_PERMUTATIONS, PERMUTATIONS_PER_BENCHMARK * len(cells.forecast))
     rows: list[dict[str, object]] = []
     models: list[dict[str, object]] = []
     comparisons: list[dict[str, object]] = []
-    for benchmark in cells.benchmarks if cells.forecast else ():
+    for benchmark in cells.forecast:
         truth = accuracies[:, names.index(benchmark)]
         keys = [cell.key for cell in cells.without[benchmark]["embedllm"] if cell.key in complete]
         embeddings = [results.embedding(key) for key in keys]
         functions = [results.function(key) for key in keys]
-        if np.isfinite(truth).sum() < MIN_MODELS or not embeddings:
+        if not embeddings:
             continue
         questions = cells.splits[f"without {benchmark}"].train
         features = {
@@ -120,10 +119,10 @@ def contribution_tables(
         for left_out, of_set in cells.removed.items()
     }
     accuracies, names = benchmark_accuracies(data)
-    columns = [names.index(name) for name in cells.benchmarks]
+    columns = [names.index(name) for name in cells.forecast]
     options: dict[str, Any] = {"repeats": repeats, "test_share": test_share, "seed": seed}
     matrices = contribution_matrices(
-        cells.benchmarks, features, accuracies[:, columns], list(REGRESSIONS.values()), **options
+        cells.forecast, features, accuracies[:, columns], list(REGRESSIONS.values()), **options
     )
     frames = [
         matrix.table().assign(regression=regression) for regression, matrix in zip(REGRESSIONS, matrices, strict=True)

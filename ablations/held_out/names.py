@@ -3,10 +3,32 @@
 from collections.abc import Sequence
 from itertools import takewhile
 
+LONGEST = 24
+"""Characters of a name that figures have room for."""
 
-def short_names(names: Sequence[str]) -> list[str]:
-    """Names without the words that all of them begin with: mmlu_pro_law and mmlu_pro_math become law and math."""
+
+def short_names(names: Sequence[str], longest: int = LONGEST) -> list[str]:
+    """Names without the words that all of them begin with, and cut where they are longer than `longest`.
+
+    mmlu_pro_law and mmlu_pro_math become law and math. Different names stay different: where cutting makes two equal,
+    the later one ends in a running number.
+    """
     letters = zip(min(names), max(names), strict=False)  # what these two share, all between them share
     shared = "".join(first for first, _ in takewhile(lambda pair: pair[0] == pair[1], letters))
     cut = shared.rfind("_") + 1 if len(set(names)) > 1 else 0
-    return [name[cut:] for name in names]
+    shown = _cut_to({name[cut:] for name in names}, longest)
+    return [shown[name[cut:]] for name in names]
+
+
+def _cut_to(names: set[str], longest: int) -> dict[str, str]:
+    """Name -> its beginning and an ellipsis, or the name itself where it is short enough."""
+    shown = {name: name for name in names if len(name) <= longest}
+    taken = set(shown)
+    for name in sorted(names - taken):
+        ending, number = "…", 1
+        while (short := name[: longest - len(ending)].rstrip() + ending) in taken:
+            number += 1
+            ending = f"… {number}"
+        shown[name] = short
+        taken.add(short)
+    return shown

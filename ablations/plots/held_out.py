@@ -9,8 +9,9 @@ import pandas as pd
 
 from ablations.design import Drawing
 from ablations.held_out.findings import FEATURE_TITLES
-from ablations.held_out.names import short_names
+from ablations.held_out.names import LONGEST, short_names
 from ablations.held_out.questions import AGAINST, LEAVING_OUT
+from ablations.question_intervals import MINIMUM_QUESTIONS
 from embedllm.figures import (
     COLOURS,
     METHOD_COLOURS,
@@ -31,10 +32,13 @@ FEATURE_STYLES = {
     "mean_of_others": ("grey", "X"),
 }
 PANELS_ACROSS = 4
+TITLE_ROOM = 72
+"""Characters of titles that fit side by side above the panels of a figure of double width."""
 LABEL_ROOM = 80
 """Characters that fit side by side below a figure of double width."""
 BARS = ("embedllm", "model_mean", "lookup", "knn", "logistic")
 FEW_BARS = ("embedllm", "model_mean")
+NO_INTERVALS = f"No intervals: each benchmark has fewer than {MINIMUM_QUESTIONS} test questions"
 MOST_BENCHMARKS = 6
 """With more benchmarks the bars show :data:`FEW_BARS` only; the paired differences show all methods."""
 
@@ -87,15 +91,19 @@ def _bars(questions: pd.DataFrame) -> Drawing:
     )
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(3, len(methods)))
     sizes = questions[questions["metric"] == "accuracy"].groupby("benchmark")["questions"].max()
+    intervals = (
+        "Bars: 95 % percentile interval over joint resamples of questions and seeds"
+        if questions["low"].notna().any()
+        else NO_INTERVALS
+    )
     return Drawing(
         "questions",
         figure,
         questions[questions["metric"].isin(METRICS)],
         "Predictions on each benchmark's test questions by methods trained with it (open bars) and without any "
         "question "
-        f"of it (filled); {sizes.min():.0f} to {sizes.max():.0f} questions per benchmark, "
-        f"{questions['seeds'].max()} seeds of EmbedLLM. Axes do not start at zero. Bars: 95 % percentile interval over "
-        "joint resamples of questions and seeds; for comparisons see the paired differences.",
+        f"of it (filled); {_between(sizes.min(), sizes.max())} questions per benchmark, {questions['seeds'].max()} "
+        f"seeds of EmbedLLM. Axes do not start at zero. {intervals}; for comparisons see the paired differences.",
     )
 
 
@@ -123,16 +131,19 @@ def _differences(differences: pd.DataFrame) -> Drawing:
             "left out − trained on, same method" if line == 0 else "EmbedLLM − other method, benchmark left out of both"
         )
     handles, labels = grid[0][0].get_legend_handles_labels()
+    intervals = (
+        "95 % percentile intervals over joint resamples of questions and seeds; filled marks differ from zero after "
+        "Holm's adjustment over the benchmarks, open ones do not"
+        if rows["low"].notna().any()
+        else f"{NO_INTERVALS}; no difference is tested, so all marks are open"
+    )
     figure.legend(handles, labels, loc="outside upper center", ncols=4)
     return Drawing(
         "differences",
         figure,
         rows,
         "Paired differences per benchmark. Above: what leaving the benchmark out of training changes, for each method. "
-        "Below: EmbedLLM against each other method where neither was trained on the benchmark. 95 % percentile "
-        "intervals "
-        "over joint resamples of questions and seeds; filled marks differ from zero after Holm's adjustment over the "
-        "benchmarks, open ones do not.",
+        f"Below: EmbedLLM against each other method where neither was trained on the benchmark. {intervals}.",
     )
 
 
@@ -186,8 +197,8 @@ def _counts(forecast: pd.DataFrame) -> Drawing:
 def _scatter(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
     shown = models[models["regression"] == "ridge"]
     benchmarks = list(dict.fromkeys(shown["benchmark"]))
-    titles = short_names(benchmarks)
     across = min(PANELS_ACROSS, len(benchmarks))
+    titles = short_names(benchmarks, min(LONGEST, TITLE_ROOM // across))
     down = -(-len(benchmarks) // across)
     figure, axes = new_figure("double", height=1.85 * down + 0.15, nrows=down, ncols=across, squeeze=False)
     stats = forecast[(forecast["features"] == "embedding") & (forecast["regression"] == "ridge")].set_index("benchmark")
@@ -206,8 +217,9 @@ def _scatter(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
         axis.set_xlim(limits)
         axis.set_ylim(limits)
         axis.set_title(titles[number])
+        tau = "not defined" if np.isnan(row["tau_median"]) else f"{row['tau_median']:.2f}"
         axis.text(
-            0.04, 0.96, f"τ {row['tau_median']:.2f}, {row['significant']:.0f}/{row['repeats']}\nrmse {row['rmse']:.3f}",
+            0.04, 0.96, f"τ {tau}, {row['significant']:.0f}/{row['repeats']}\nrmse {row['rmse']:.3f}",
             transform=axis.transAxes, va="top", fontsize=6.5,
         )  # fmt: skip
         axis.locator_params(nbins=4)
@@ -219,7 +231,9 @@ def _scatter(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
         shown,
         "Each model's accuracy on a benchmark against its forecast by ridge regression from embeddings trained without "
         "the benchmark; mean over the splits where the model was tested, and over seeds. In the panels: median τ over "
-        "splits, splits with τ > 0 and p < 0.05, and root mean square error. Dashed: perfect forecast.",
+        "splits, splits with τ > 0 and p < 0.05, and root mean square error. Dashed: perfect forecast. Where "
+        "nothing can be forecast the points fall slightly: the mean of the others is lower when a good model is left "
+        "out.",
     )
 
 
@@ -271,6 +285,11 @@ def _contributions(rows: pd.DataFrame, regression: str) -> Drawing:
 def _reach(rows: pd.DataFrame, middle: str, low: str, high: str) -> np.ndarray:
     """Lengths of error bars below and above, (2, rows)."""
     return np.abs(rows[[low, high]].to_numpy(dtype=np.float64) - rows[[middle]].to_numpy(dtype=np.float64)).T
+
+
+def _between(low: float, high: float) -> str:
+    """`6`, or `6 to 9` where they differ."""
+    return f"{low:.0f}" if low == high else f"{low:.0f} to {high:.0f}"
 
 
 def _number(value: float) -> str:

@@ -4,7 +4,9 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -37,7 +39,7 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
         raise ValueError(f"a figure's name must be letters, digits, - and _ but is {name!r}")
     folder.mkdir(parents=True, exist_ok=True)
     saved = SavedFigure.at(folder, name, caption)
-    with house_style():
+    with house_style(), _boxes_for_unknown_letters():
         # The layout, which takes as long as the drawing, is found once for all formats: at the resolution of the PNG,
         # for letters are a little wider or narrower at another, and the outermost would be cut.
         figure.set_dpi(rcParams["savefig.dpi"])
@@ -53,6 +55,18 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
     )
     _write(folder / INDEX_FILE, lambda path: path.write_text(text + "\n", encoding="utf-8"))
     return saved
+
+
+@contextmanager
+def _boxes_for_unknown_letters() -> Iterator[None]:
+    """Names come from data in any script; the font draws a box where it lacks a letter.
+
+    matplotlib would say so for every letter and every time it measures one, which buries what a terminal should show.
+    The table beside the figure has the name.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"(?s)Glyph .* missing from", category=UserWarning)
+        yield
 
 
 def _write(target: Path, write: Callable[[Path], object]) -> None:

@@ -100,6 +100,45 @@ def test_few_models_are_not_forecast() -> None:
     assert {cell.split for cell in plan.cells} == {"all benchmarks", *(f"without b{number}" for number in range(3))}
 
 
+def without_answers(data: CorrectnessMatrix, models: int, benchmarks: list[str]) -> CorrectnessMatrix:
+    """The first `models` models have no answer on `benchmarks`."""
+    attempts = data.attempts.copy()
+    attempts[:models, np.isin(data.benchmarks, benchmarks)] = 0
+    return dataclasses.replace(data, attempts=attempts, correct=np.minimum(data.correct, attempts))
+
+
+def test_a_benchmark_that_too_few_models_answered_is_judged_but_neither_forecast_nor_paired() -> None:
+    data = without_answers(small(models=12, benchmarks=4), 1, ["b1"])
+    cells = held_out_cells(data, CONFIG, None, True)
+    check_plan(cells.plan(), data)
+    assert cells.benchmarks == cells.judged == ("b0", "b1", "b2", "b3")
+    assert cells.forecast == ("b0", "b2", "b3")
+    assert "b1 is not forecast: 11 of its 12 models have an answer there (needed: 12)." in cells.notes
+    assert len([note for note in cells.notes if "is not forecast" in note]) == 1
+    assert not any("embedding" in cell.outputs for cell in cells.without["b1"]["embedllm"])
+    assert {name for left_out in cells.removed for name in left_out} == {"b0", "b2", "b3"}
+
+
+def test_one_benchmark_that_can_be_forecast_has_no_contribution_matrix() -> None:
+    cells = held_out_cells(without_answers(small(models=13), 2, ["b0", "b1"]), CONFIG, None, True)
+    assert cells.forecast == ("b2",)
+    assert not cells.removed
+    assert any("it takes two held-out benchmarks that can be forecast" in note for note in cells.notes)
+
+
+def test_a_benchmark_that_can_be_neither_judged_nor_forecast_is_not_trained_without() -> None:
+    data = without_answers(small(models=12), 1, ["b2"])
+    base = CONFIG.base_split(data)
+    attempts = data.attempts.copy()
+    attempts[:, base.test[data.benchmarks[base.test] == "b2"]] = 0
+    bare = dataclasses.replace(data, attempts=attempts, correct=np.minimum(data.correct, attempts))
+    cells = held_out_cells(bare, CONFIG, None, True)
+    check_plan(cells.plan(), bare)
+    assert cells.benchmarks == ("b0", "b1")
+    assert "without b2" not in cells.splits
+    assert any(note.startswith("b2 is not forecast") for note in cells.notes)
+
+
 def test_a_benchmark_without_labelled_test_questions_is_forecast_but_not_judged() -> None:
     data = small()
     base = CONFIG.base_split(data)

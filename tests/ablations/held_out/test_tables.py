@@ -122,7 +122,7 @@ def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) 
     sure = tables["contributions"].query("regression == 'ridge' and (low > 0 or high < 0)")
     assert sum("*" in mark for mark in marks) == len(sure)
     for drawing in drawn.values():
-        drawing.figure.canvas.draw()
+        drawing.figure.draw_without_rendering()
 
 
 def test_failed_cells_are_left_out_of_pairs(data: CorrectnessMatrix) -> None:
@@ -146,6 +146,93 @@ def test_failed_cells_are_left_out_of_pairs(data: CorrectnessMatrix) -> None:
     assert frame.set_index("method").loc["embedllm", "seeds"] == 1
     assert "knn" not in set(frame["method"])
     assert (tables["contributions"]["seeds"] == 1).all()
+
+
+def results_of(data: CorrectnessMatrix, design: HeldOutBenchmark = DESIGN) -> MadeResults:
+    return MadeResults(
+        design.plan(data, CONFIG),
+        metric=lambda cell, questions: metric_of(data, cell, questions),
+        embedding=lambda cell: skill_embedding(data, cell),
+        function=lambda cell: skill_embedding(data, cell),
+    )
+
+
+def test_a_benchmark_that_too_few_models_answered_leaves_the_rest_of_the_tables() -> None:
+    data = small(models=12, questions=450)
+    data.attempts[0, data.benchmarks == "b1"] = 0
+    data.correct[0, data.benchmarks == "b1"] = 0
+    tables = DESIGN.tables(results_of(data), data, CONFIG)
+    assert set(tables["questions"]["benchmark"]) == {"b0", "b1", "b2"}
+    assert set(tables["forecast"]["benchmark"]) == set(tables["forecast_models"]["benchmark"]) == {"b0", "b2"}
+    assert set(tables["contributions"]["contributor"]) == set(tables["contributions"]["target"]) == {"b0", "b2"}
+    assert len(DESIGN.draw(tables)) == 6
+
+
+def test_too_few_test_questions_everywhere_are_told() -> None:
+    data = small(models=8, questions=150)
+    tables = DESIGN.tables(results_of(data), data, CONFIG)
+    (only,) = DESIGN.findings(tables)
+    assert only == (
+        "**Predictions on left-out benchmarks are not tested: each has fewer than 10 test questions.** "
+        "(n = 5 test questions each, 2 seeds.)"
+    )
+    assert DESIGN.caveats(tables) == ["Few test questions: b0 (5), b1 (5), b2 (5). Below 10 there is no interval."]
+    bars, differences = (drawing.caption for drawing in DESIGN.draw(tables))
+    assert "(filled); 5 questions per benchmark" in bars
+    for caption in (bars, differences):
+        assert "No intervals: each benchmark has fewer than 10 test questions" in caption
+        assert "percentile" not in caption
+    assert "all marks are open" in differences
+
+
+def test_captions_describe_the_intervals_that_are_drawn(tables: dict[str, pd.DataFrame]) -> None:
+    assert not any("not tested" in line for line in DESIGN.findings(tables))
+    for drawing in DESIGN.draw(tables)[:2]:
+        assert "95 % percentile interval" in drawing.caption
+        assert "No intervals" not in drawing.caption
+
+
+def test_counts_that_are_all_the_same_are_said_once(tables: dict[str, pd.DataFrame]) -> None:
+    (mixed,) = [line for line in DESIGN.findings(tables) if line.startswith("**Ridge regression on the embedding")]
+    assert " for the middle benchmark; median τ " in mixed
+    same = tables["forecast"].assign(significant=20.0, tau_median=0.5)
+    (ridge,) = [
+        line
+        for line in DESIGN.findings(dict(tables) | {"forecast": same})
+        if line.startswith("**Ridge regression on the embedding")
+    ]
+    assert ridge.endswith("significant in 20 of 20 splits of the models for every benchmark; median τ 0.50.")
+    undefined = same.assign(tau_median=np.nan)
+    assert any("median τ not defined." in line for line in DESIGN.findings(dict(tables) | {"forecast": undefined}))
+
+
+def test_what_luck_alone_gives_is_no_whole_number_where_it_is_small(tables: dict[str, pd.DataFrame]) -> None:
+    assert any("about 0.3 would by luck" in line for line in DESIGN.findings(tables))
+    many = pd.concat([tables["contributions"]] * 40, ignore_index=True)
+    assert any("about 12 would by luck" in line for line in DESIGN.findings(dict(tables) | {"contributions": many}))
+
+
+def test_long_names_leave_room_for_the_panels(tables: dict[str, pd.DataFrame]) -> None:
+    long = {f"b{number}": f"a benchmark {'with a name that goes on ' * 3}{number}" for number in range(3)}
+    renamed = {name: frame.replace(long) for name, frame in tables.items()}
+    for drawing in DESIGN.draw(renamed):
+        drawing.figure.draw_without_rendering()
+        first = drawing.figure.axes[0].get_window_extent()
+        assert first.width > 0.2 * drawing.figure.bbox.width, drawing.name
+        assert first.height > 0.15 * drawing.figure.bbox.height, drawing.name
+
+
+def test_titles_of_four_panels_side_by_side_do_not_run_into_each_other(tables: dict[str, pd.DataFrame]) -> None:
+    long = {f"b{number}": f"a benchmark {'with a name that goes on ' * 3}{number}" for number in range(4)}
+    four = dict(tables)
+    for name in ("forecast", "forecast_models"):
+        fourth = tables[name].query("benchmark == 'b0'").assign(benchmark="b3")
+        four[name] = pd.concat([tables[name], fourth], ignore_index=True).replace(long)
+    (figure,) = [drawing.figure for drawing in DESIGN.draw(four) if drawing.name == "forecast_models"]
+    figure.draw_without_rendering()
+    starts = [axis.get_window_extent().x0 for axis in figure.axes[1:]]
+    for axis, limit in zip(figure.axes, [*starts, figure.bbox.width], strict=True):
+        assert axis.get_tightbbox().x1 <= limit
 
 
 def test_too_few_models_leave_the_question_tables(data: CorrectnessMatrix) -> None:
@@ -180,5 +267,10 @@ def test_a_benchmark_that_all_models_solve_has_no_order_to_forecast(data: Correc
     assert "same accuracy: there is no order to forecast" in row["notes"]
     assert any("b2: " in line and "no order" in line for line in DESIGN.caveats(tables))
     assert any("not told from chance for b2" in line for line in DESIGN.findings(tables))
-    for drawing in DESIGN.draw(tables):
-        drawing.figure.canvas.draw()
+    drawn = {drawing.name: drawing for drawing in DESIGN.draw(tables)}
+    for drawing in drawn.values():
+        drawing.figure.draw_without_rendering()
+    panels = [text.get_text() for axis in drawn["forecast_models"].figure.axes for text in axis.texts]
+    assert any(text.startswith("τ not defined, 0/") for text in panels)
+    assert not any("nan" in text for text in panels)
+    assert "Where nothing can be forecast the points fall slightly" in drawn["forecast_models"].caption

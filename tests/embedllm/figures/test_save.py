@@ -1,5 +1,6 @@
 """A figure on disk: four files that agree, whole or not at all."""
 
+import warnings
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -107,3 +108,12 @@ def test_long_tick_labels_are_not_cut(tmp_path: Path) -> None:
     pixels = imread(saved.png)[:, :, :3]
     for edge in (pixels[:2], pixels[-2:], pixels[:, :2], pixels[:, -2:]):
         assert edge.min() > 0.95
+
+
+def test_letters_that_the_font_lacks_bring_no_warnings(tmp_path: Path) -> None:
+    figure, axes = new_figure()
+    axes.set_title("数学 ∑ é")
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        save_figure(figure, tmp_path, "cjk", pd.DataFrame({"a": [1]}), caption="")
+    assert told == []
