@@ -14,6 +14,10 @@ from ablations.cell import Cell
 from ablations.outcome import CellOutcome
 from tune.live_line import LiveLine, clock_text, joined, rate_text
 
+ESTIMATED_FROM = 0.1
+"""Share of the expected work before which no time left is shown: the first cells to finish are often cheap baselines,
+and hours extrapolated from next to nothing are nonsense."""
+
 
 class CellProgress(LiveLine):
     """A `CellListener` that keeps one line up to date; use it as a context manager around the run.
@@ -69,7 +73,9 @@ class CellProgress(LiveLine):
                 parts.append(Text(f"took {clock_text(elapsed)}"))
             else:
                 left = sum(self._left.values())
-                parts.append(Text(f"{clock_text(elapsed * left / max(self._work - left, 1e-9))} left"))
+                finished_work = self._work - left
+                if finished_work >= ESTIMATED_FROM * self._work:
+                    parts.append(Text(f"{clock_text(elapsed * left / finished_work)} left"))
         elif not over:
             parts.append(Text(f"{clock_text(elapsed)} elapsed"))
         return joined(parts)

@@ -62,7 +62,7 @@ class Probe:
         if data.num_models < MINIMUM_MODELS:
             raise DataError(
                 "the probing design",
-                [f"{data.num_models} models are too few to compare distances; needed: {MINIMUM_MODELS} or more"],
+                [f"{_counted(data.num_models)} too few to compare distances; needed: {MINIMUM_MODELS} or more"],
             )
         found = communities_of(data.models, self.communities, minimum=self.minimum)
         notes = list(found.notes)
@@ -70,6 +70,11 @@ class Probe:
             notes.append(
                 "No community has enough models: distances inside and between communities are not compared. Metadata "
                 "columns in the models' table make communities."
+            )
+        if self.perplexity is not None and self.perplexity >= data.num_models:
+            notes.append(
+                f"There will be no t-SNE map: {data.num_models} models with perplexity {self.perplexity:g}; needed: a "
+                "perplexity below their number."
             )
         split = config.base_split(data)
         cells = [
@@ -115,3 +120,7 @@ class Probe:
         from ablations.probe.findings import caveats
 
         return caveats(tables)
+
+
+def _counted(models: int) -> str:
+    return "1 model is" if models == 1 else f"{models} models are"

@@ -258,7 +258,9 @@ def _interval(row: "pd.Series[float]", names: Mapping[str, str], scale: float, u
 
 def _n(rows: pd.DataFrame) -> str:
     low, high = int(rows["questions"].min()), int(rows["questions"].max())
-    return f"n = {low if low == high else f'{low} to {high}'} test questions each, {int(rows['seeds'].max())} seeds"
+    seeds = int(rows["seeds"].max())
+    questions = low if low == high else f"{low} to {high}"
+    return f"n = {questions} test questions each, {'one seed' if seeds == 1 else f'{seeds} seeds'}"
 
 
 def _names(names: "Sequence[str] | pd.Series[str]") -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib import rcParams
+from matplotlib.transforms import Bbox
 from scipy.cluster.hierarchy import dendrogram as tree_lines
 
 from ablations.design import Drawing
@@ -23,6 +25,10 @@ GROUP_STYLES = tuple(
 SPACES = tuple(SPACE_TITLES)
 LABELLED_POINTS = 30
 """Up to so many models have their names beside their points, on the map where they lie least upon each other."""
+LABEL_SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
+"""Where a name can stand, the best first: sideways (1 = towards the middle of the map) and upwards from its point."""
+MARKER_RADIUS, LABEL_GAP = 1.9, 3.0
+"""Of a marker, and between its middle and its name, in points."""
 
 
 @house_style()
@@ -51,6 +57,7 @@ def _communities(frame: pd.DataFrame) -> Drawing:
         above.plot(rows["kept"]["inter"], y, "s", color=COLOURS["vermillion"], label="members to outsiders")
         above.set_title(SPACE_TITLES[space].replace(" (", "\n("))
         above.set_xlabel(f"mean distance ({UNITS[space]})")
+        above.locator_params(axis="x", nbins=4)
         below.axvline(0, color=COLOURS["ink"], linewidth=0.8)
         for kept, (colour, marker, shift, title) in styles.items():
             if len(rows[kept]):
@@ -106,8 +113,6 @@ def _maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
             axis, points = grid[line][column], rows[rows["method"] == method]
             if kind == "accuracy":
                 image = axis.scatter(points["x"], points["y"], c=points["accuracy"], cmap=sequential_cmap(), s=14)
-                if len(points) <= LABELLED_POINTS and column == len(methods) - 1:
-                    _name_points(axis, points)
             else:
                 _coloured_by_group(axis, points, kind)
             axis.set_xticks([])
@@ -126,6 +131,9 @@ def _maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
         else:
             handles = grid[line][0].get_legend_handles_labels()
             beside.legend(*handles, loc="center left", bbox_to_anchor=(-0.1, 0.5), fontsize=6.8, title=kind)
+    # Only now: every other piece has its place.
+    last = rows[rows["method"] == methods[-1]]
+    unnamed = _name_points(grid[-1][len(methods) - 1], last) if len(last) <= LABELLED_POINTS else 0
     return Drawing(
         f"map_{space}",
         figure,
@@ -133,7 +141,7 @@ def _maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
         f"Maps of {len(models)} models in {SPACE_TITLES[space]}: principal components (with their share of the "
         "variance) "
         f"and t-SNE, coloured by {', '.join([*kinds, 'mean accuracy'])}. A model with several labels of a kind shows "
-        "the first. t-SNE keeps who is near whom, not distances.",
+        f"the first. t-SNE keeps who is near whom, not distances.{_without_place(unnamed)}",
     )
 
 
@@ -156,12 +164,53 @@ def _size_order(name: str) -> tuple[int, str]:
     return (known.index(name) if name in known else len(known), name)
 
 
-def _name_points(axis: Any, points: pd.DataFrame) -> None:
+def _name_points(axis: Any, points: pd.DataFrame) -> int:
+    """Names beside their points, clear of other names and points; how many found no place."""
+    figure = axis.figure
+    figure.set_dpi(rcParams["savefig.dpi"])  # as :func:`save` lays out: letters are not as wide at every resolution
+    figure.draw_without_rendering()
+    radius = MARKER_RADIUS * figure.dpi / 72
+    places = axis.transData.transform(points[["x", "y"]].to_numpy())
+    taken = [Bbox([place - radius, place + radius]) for place in places]
+    unnamed = 0
     for _, row in points.iterrows():
         text = row["model"].rsplit("/", 1)[-1][:22]
-        axis.annotate(
-            text, (row["x"], row["y"]), xytext=(2, 2), textcoords="offset points", fontsize=4.5
-        ).set_in_layout(False)
+        label = axis.annotate(text, (row["x"], row["y"]), xytext=(0, 0), textcoords="offset points", fontsize=4.5)
+        label.set_in_layout(False)
+        box = _place(label, axis, taken)
+        if box is None:
+            label.remove()
+            unnamed += 1
+        else:
+            taken.append(box)
+    return unnamed
+
+
+def _place(label: Any, axis: Any, taken: list[Bbox]) -> Bbox | None:
+    """Move a name to the first side where it meets nothing and stays within the axes, clear of the colour bar."""
+    frame = axis.get_window_extent()
+    inwards = 1 if axis.transData.transform(label.xy)[0] <= (frame.x0 + frame.x1) / 2 else -1
+    for sideways, up in LABEL_SIDES:
+        right = sideways * inwards
+        gap = LABEL_GAP / np.hypot(right, up)
+        label.set(
+            position=(right * gap, up * gap),
+            ha={1: "left", 0: "center", -1: "right"}[right],
+            va={1: "bottom", 0: "center", -1: "top"}[up],
+        )
+        box = label.get_window_extent()
+        inside = frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and box.y1 < frame.y1
+        if inside and not box.count_overlaps(taken):
+            return box
+    return None
+
+
+def _without_place(unnamed: int) -> str:
+    if not unnamed:
+        return ""
+    if unnamed == 1:
+        return " 1 name found no place beside its point; the table has it."
+    return f" {unnamed} names found no place beside their points; the table has them."
 
 
 def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:

@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
 
 LEVEL = 0.05
+ALIKE = 1e-9
+"""Shares of questions that differ by less are the same."""
 MOST_NAMED = 4
 """Longer lists of communities are cut; the table has all."""
 SPACE_TITLES = {
@@ -78,7 +81,7 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
             removed = frame[
                 (frame["kind"] == kind) & (frame["space"] == row["space"]) & (frame["ability"] == "removed")
             ]
-            without = f" ({_p(removed['holm'].iloc[0])})" if len(removed) else ""
+            without = f" (without ability {_number(removed['holm'].iloc[0])})" if len(removed) else ""
             parts.append(f"{row['space']} space p {_p(row['holm'])}{without}")
         told.append(f"{kind}: {', '.join(parts)}")
     sure = list(dict.fromkeys(kept[kept["holm"] < LEVEL]["kind"]))
@@ -89,7 +92,7 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
     )
     return [
         f"**All communities of a kind together, {claim}.** "
-        f"{'; '.join(told)}. (One-sided permutation tests, Holm-adjusted over kinds; in brackets with ability removed.)"
+        f"{'; '.join(told)}. (One-sided permutation tests, Holm-adjusted over kinds.)"
     ]
 
 
@@ -115,12 +118,17 @@ def _neighbours(neighbours: pd.DataFrame, ranks: pd.DataFrame, pairs: pd.DataFra
             models = len(nearest)
     if not spaces:
         return []
-    luck = f"{1 / max(1, models - 1):.0%}"
-    return [
+    said = (
         f"**A model and its nearest neighbour in {', '.join(spaces)} are both right or both wrong on "
-        f"{', '.join(agreement)} of the test questions, an average pair on {overall:.1%}.** The nearest neighbour is "
-        f"also the one that agrees most for {', '.join(hits)} of {models} models (by luck: {luck})."
-    ]
+        f"{', '.join(agreement)} of the test questions, an average pair on {overall:.1%}.**"
+    )
+    # Where all pairs agree alike, nobody agrees most: the first among equals is only the first row.
+    if np.ptp(pairs["disagreement"].dropna()) > ALIKE:
+        said += (
+            f" The nearest neighbour is also the one that agrees most for {', '.join(hits)} of {models} models "
+            f"(by luck: {1 / max(1, models - 1):.0%})."
+        )
+    return [said]
 
 
 def _correlations(frame: pd.DataFrame) -> list[str]:
@@ -149,4 +157,9 @@ def _correlation(row: "pd.Series[float]") -> str:
 
 
 def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
+    return _number(value) if value < 0.001 else f"= {_number(value)}"
+
+
+def _number(p: float) -> str:
+    """A p-value where no `p =` stands before it."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

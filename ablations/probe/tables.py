@@ -80,7 +80,8 @@ def probe_tables(
         kinds = {"kept": distances}
         try:
             kinds["removed"], explained = without_ability(distances, ability)
-            add("ability", pd.DataFrame({"explained": [explained]}), space=space.name)
+            # Where ability explains nothing, rounding leaves a share just below 0.
+            add("ability", pd.DataFrame({"explained": [max(0.0, explained)]}), space=space.name)
         except DataError as error:
             notes.append(f"Ability is not removed from distances: {error.problems[0]}.")
         for kept, matrix in kinds.items():

@@ -32,3 +32,16 @@ def test_the_line_counts_cells_and_weighs_them_by_their_work() -> None:
     clock.now = 60.0
     progress.cells_finished([CellOutcome(cell.key, ()) for cell in cells[2:]])
     assert progress.line().plain == "4/5 cells · 1 failed · 2.5 s/cell · took 0:10"
+
+
+def test_cheap_first_cells_tell_nothing_about_the_rest() -> None:
+    cells = [Cell("knn", FitConfig(seed=seed, training_questions=5), "a") for seed in range(3)]
+    seconds = {cell.key: weight for cell, weight in zip(cells, (0.001, 1.0, 8.999), strict=True)}
+    clock = Clock()
+    progress = CellProgress(3, seconds, console=Console(file=io.StringIO(), width=200), clock=clock)
+    progress.cells_started(cells)
+    clock.now = 2.0
+    progress.cells_finished([CellOutcome(cells[0].key, ())])
+    assert progress.line().plain == "1/3 cells · running knn · 2.0 s/cell"
+    progress.cells_finished([CellOutcome(cells[1].key, ())])
+    assert progress.line().plain == "2/3 cells · running knn · 1.0 cells/s · 0:18 left"

@@ -1,6 +1,8 @@
 """Tables, sentences and figures of the probing design from results with planted families."""
 
 import dataclasses
+import itertools
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,9 +11,11 @@ import pytest
 
 from ablations.batches import check_plan
 from ablations.cell import Cell
+from ablations.design import Drawing
 from ablations.designs.probe import Probe
 from embedllm.data import CorrectnessMatrix
 from embedllm.errors import ConfigError, DataError
+from embedllm.figures import house_style
 from tests.ablations.made import CONFIG, MadeResults, small
 
 DESIGN = Probe(permutations=499)
@@ -53,6 +57,12 @@ def test_the_plan_is_one_configuration_with_every_seed(data: CorrectnessMatrix) 
     assert [cell.config.seed for cell in plan.cells] == [0, 1]
     assert {cell.outputs for cell in plan.cells} == {("embedding", "function")}
     assert any("have no size that their name" in note for note in plan.notes)
+
+
+def test_the_plan_tells_that_there_will_be_no_t_sne(data: CorrectnessMatrix) -> None:
+    told = "There will be no t-SNE map: 24 models with perplexity 24; needed: a perplexity below their number."
+    assert told in Probe(perplexity=24).plan(data, CONFIG).notes
+    assert not any("t-SNE" in note for note in Probe(perplexity=23.9).plan(data, CONFIG).notes)
 
 
 def test_planted_families_are_found_and_random_ones_are_not(tables: dict[str, pd.DataFrame]) -> None:
@@ -100,6 +110,16 @@ def test_findings_name_what_was_planted(tables: dict[str, pd.DataFrame]) -> None
     assert "family green" not in profile
     assert any(line.startswith("**All communities of a kind together, models of one") for line in found)
     assert any("by luck: 4%" in line for line in found)
+    (kinds,) = [line for line in found if line.startswith("**All communities of a kind")]
+    assert len(re.findall(r"space p (?:=|<) 0\.\d{3} \(without ability (?:< )?0\.\d{3}\)", kinds)) == 3
+
+
+def test_a_share_rounded_below_zero_is_zero(data: CorrectnessMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablations.probe.tables.without_ability", lambda distances, ability: (distances, -2e-16))
+    results = MadeResults(DESIGN.plan(data, CONFIG), embedding=planted, function=planted)
+    tables = DESIGN.tables(results, data, CONFIG)
+    assert tables["ability"]["explained"].tolist() == [0, 0, 0]
+    assert "0% in embedding space, 0% in function space, 0% in profile space" in " ".join(DESIGN.caveats(tables))
 
 
 def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) -> None:
@@ -112,6 +132,48 @@ def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) 
         assert len(drawing.table)
     rows = [text.get_text() for text in drawn[5].figure.axes[1].get_yticklabels()]
     assert rows == tables["leaves"].query("space == 'function'").sort_values("place")["model"].tolist()
+
+
+def test_names_on_a_map_meet_neither_names_nor_edges(tables: dict[str, pd.DataFrame]) -> None:
+    drawn = DESIGN.draw(tables)[1]
+    named = _names(drawn)
+    assert len(named) > 12
+    crowd = tables["maps"].assign(x=np.arange(144) % 24 * 0.02, y=0.0)
+    crowd.loc[crowd["model"] == "m23", ["x", "y"]] = 10.0
+    crowded = DESIGN.draw(tables | {"maps": crowd})[1]
+    few = _names(crowded)
+    assert 2 <= len(few) < 12
+    assert f"{24 - len(few)} names found no place beside their points; the table has them." in crowded.caption
+    assert len(crowded.table) == 48
+
+
+def _names(drawn: Drawing) -> list[str]:
+    """The names on a map as it would be saved, once none is found to be in the way of anything."""
+    drawn.figure.set_dpi(220)
+    drawn.figure.draw_without_rendering()  # a bare canvas would draw nothing
+    (axis,) = [axis for axis in drawn.figure.axes if axis.texts]
+    boxes = [text.get_window_extent() for text in axis.texts]
+    assert not any(box.count_overlaps(boxes[:number]) for number, box in enumerate(boxes))
+    frame = axis.get_window_extent()
+    assert all(frame.containsx(box.x0) and frame.containsx(box.x1) for box in boxes)
+    assert all(frame.containsy(box.y0) and frame.containsy(box.y1) for box in boxes)
+    points = axis.transData.transform(axis.collections[0].get_offsets())
+    assert not any(box.contains(*point) for box in boxes for point in points)
+    return [text.get_text() for text in axis.texts]
+
+
+@house_style()  # ticks are made when they are drawn
+def test_ticks_of_community_distances_stand_apart(tables: dict[str, pd.DataFrame]) -> None:
+    close = tables["communities"].assign(intra=0.945, inter=1.075)
+    drawn = DESIGN.draw(tables | {"communities": close})[0]
+    drawn.figure.set_dpi(220)
+    drawn.figure.draw_without_rendering()
+    for axis in drawn.figure.axes[:3]:
+        left, right = sorted(axis.get_xlim())
+        ticks = [tick.label1 for tick in axis.xaxis.get_major_ticks() if left <= tick.get_loc() <= right]
+        boxes = [label.get_window_extent() for label in ticks]
+        assert len(boxes) > 1
+        assert all(second.x0 - first.x1 > first.width / 2 for first, second in itertools.pairwise(boxes))
 
 
 def test_a_pool_without_communities_is_still_mapped(data: CorrectnessMatrix) -> None:
@@ -133,6 +195,9 @@ def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> Non
     assert not len(tables["correlations"])
     caveats = " ".join(DESIGN.caveats(tables))
     assert "Distance is not correlated with disagreement: all pairs of the second matrix are 0" in caveats
+    # All pairs agree alike, so no neighbour agrees most.
+    assert any("an average pair on 100.0%.**" in line for line in DESIGN.findings(tables))
+    assert not any("agrees most" in line for line in DESIGN.findings(tables))
     for drawing in DESIGN.draw(tables):
         drawing.figure.canvas.draw()
     flat = MadeResults(plan, embedding=lambda cell: np.ones((24, 3)), function=planted)
@@ -155,6 +220,8 @@ def test_missing_labels_leave_models_without_ability(data: CorrectnessMatrix) ->
 def test_few_models_and_bad_options_are_refused() -> None:
     with pytest.raises(DataError, match="5 models are too few to compare distances; needed: 6 or more"):
         DESIGN.plan(small(models=5), CONFIG)
+    with pytest.raises(DataError, match="1 model is too few"):
+        DESIGN.plan(small(models=1), CONFIG)
     with pytest.raises(ConfigError, match="minimum must be at least 2 but is 1; perplexity must be positive"):
         Probe(minimum=1, perplexity=-2)
     with pytest.raises(DataError, match="there is no metadata column 'tribe'"):
