@@ -1,4 +1,4 @@
-"""Ctrl-C during a sweep: once to finish what runs, twice to abort."""
+"""Ctrl-C during a sweep: once to finish what runs, twice to abort. SIGTERM, after which SIGKILL follows, aborts."""
 
 import signal
 import sys
@@ -10,14 +10,14 @@ from types import FrameType
 
 @contextmanager
 def graceful_interrupt(stop: Callable[[str], None]) -> Iterator[None]:
-    """Within the block, the first Ctrl-C calls `stop(reason)`; the second raises KeyboardInterrupt.
+    """Within the block, the first Ctrl-C calls `stop(reason)`; the second, or SIGTERM, raises KeyboardInterrupt.
 
     Does nothing outside the main thread, where Python cannot handle signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.getsignal(signal.SIGINT)
+    previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
     def first(signum: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -25,7 +25,9 @@ def graceful_interrupt(stop: Callable[[str], None]) -> Iterator[None]:
         stop("interrupted")
 
     signal.signal(signal.SIGINT, first)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process as if it had crashed
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -6,6 +6,7 @@ from typing import Any
 from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser
+from embedllm.cli.program import EXIT_ERROR
 from embedllm.cli.tables import add_format, render
 
 EXAMPLE = """
@@ -20,8 +21,8 @@ def add_arguments(parser: Parser) -> None:
     add_format(parser)
 
 
-def run(args: Namespace) -> None:
-    """Train the trial's configuration again on the same data and print both results."""
+def run(args: Namespace) -> int:
+    """Train the trial's configuration again on the same data and print both results; fails if the trial does."""
     from tune.labels import config_label
     from tune.runner import rerun
 
@@ -38,6 +39,10 @@ def run(args: Namespace) -> None:
         }
         for name in names
     ]
-    print(render(rows, args.format))
+    if rows or args.format != "table":
+        print(render(rows, args.format))
+    if again.state == kept.state == "FAIL":
+        print(f"failed again: {again.reason}", file=sys.stderr)
     if again.state != kept.state:
         print(f"{kept.state} in the sweep, {again.state} now; {again.reason or kept.reason}", file=sys.stderr)
+    return EXIT_ERROR if again.state == "FAIL" else 0

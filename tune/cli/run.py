@@ -101,11 +101,13 @@ def run(args: Namespace) -> int:
         return plan_new(config)
 
     from tune.cli.session import conduct
+    from tune.engine.cluster import check_address
     from tune.folder import sweep_path
     from tune.planning.preflight import check_storage, refuse
     from tune.runner import Sweep
 
-    refuse(check_storage(config, sweep_path(config)))  # complain before the sweep's folder is made
+    check_address(config.address)  # complain before the sweep's folder is made
+    refuse(check_storage(config, sweep_path(config)))
     return conduct(Sweep.create(config))
 
 

@@ -82,17 +82,18 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
                 on_plan=_note,
                 on_searched=drawing.start,
             )
+        standings = Standings.read(result.folder)
+        print(_report(result, standings, tracker.tracking_uri))
+        artifacts, candidate = _artifacts(result, standings, drawing), _candidate(result)
     except BaseException as error:
-        tracker.finish("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        tracker.finish("KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED")
         raise
-    standings = Standings.read(result.folder)
-    print(_report(result, standings, tracker.tracking_uri))
     interrupted = result.stopped == "interrupted"
     tracker.finish(
         "KILLED" if interrupted else "FINISHED",
         metrics={} if result.winner is None else result.winner.metrics,
-        artifacts=_artifacts(result, standings, drawing),
-        candidate=_candidate(result),
+        artifacts=artifacts,
+        candidate=candidate,
     )
     if tracker.registered is not None:
         print(f"\n{_served(tracker.registered, tracker.tracking_uri)}")
@@ -132,6 +133,10 @@ def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str
     """Leaderboard, the winner on the test questions, and what to do next."""
     blocks = [standings_text(standings, top=TOP)]
     out = _shortest(result.folder)
+    finished = result.count("COMPLETE") + result.count("PRUNED")
+    wanted = result.config.trials
+    if result.stopped is None and finished < wanted:
+        blocks.append(f"The search space has no further configuration: {finished} trials instead of {wanted}.")
     if result.winner is None:
         blocks.append(f"Ended early: {result.stopped}. `python -m tune resume {out}` goes on.")
     else:

@@ -18,8 +18,8 @@ def read_standings(path: str | None) -> Standings:
     lost = settle_abandoned(folder)
     if lost:
         print(
-            f"{lost} trials were running when the sweep's process was killed; they are lost, and "
-            f"`python -m tune resume {path or folder.path}` runs them again",
+            f"{'1 trial was' if lost == 1 else f'{lost} trials were'} running when the sweep's process was killed; "
+            f"`python -m tune resume {path or folder.path}` runs {'it' if lost == 1 else 'them'} again",
             file=sys.stderr,
         )
     return Standings.read(folder.path)

@@ -3,6 +3,7 @@
 import logging
 import math
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ QUIET_OPTIONS: dict[str, Any] = {"log_to_driver": False, "logging_level": loggin
 
 START_ATTEMPTS = 2
 """Ray gives its processes 30 seconds to start, which a very busy machine may miss once."""
+
+CONNECT_SECONDS = 5.0
+"""What a cluster's head has to answer in."""
 
 MAX_CPUS_PER_GPU_PACK = 4
 """A pack on a GPU computes there; more threads only help to copy."""
@@ -189,13 +193,37 @@ def _start_ray(num_cpus: int | None) -> None:
                 ) from error
 
 
+def check_address(address: str | None) -> None:
+    """Refuse a cluster that does not answer, within seconds: Ray itself tries for many minutes.
+
+    Args:
+        address: `HOST:PORT`; others (None, `auto`, `ray://…`) are left to Ray.
+
+    Raises:
+        ConfigError: if nothing listens there.
+    """
+    host, _, port = (address or "").rpartition(":")
+    if "/" in host or not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
+    except OSError as error:
+        raise _no_cluster(str(address), str(error)) from error
+
+
 def _join_ray(address: str) -> None:
     import ray
 
+    check_address(address)
     try:
         ray.init(address=address, **QUIET_OPTIONS)
     except ConnectionError as error:
-        raise ConfigError(
-            f"no Ray cluster answers at {address!r} ({str(error).splitlines()[0]}); start one with `ray start --head`, "
-            "or leave `address` out to run on this machine"
-        ) from error
+        raise _no_cluster(address, str(error).splitlines()[0]) from error
+
+
+def _no_cluster(address: str, why: str) -> ConfigError:
+    return ConfigError(
+        f"no Ray cluster answers at {address!r} ({why}); start one with `ray start --head` (where that turned on token "
+        "authentication, set RAY_AUTH_MODE=token), or run on this machine: leave `address` out, or "
+        "`resume SWEEP --address local`"
+    )

@@ -8,6 +8,7 @@ column of them invites choosing by it.
 """
 
 import dataclasses
+import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
@@ -35,6 +36,11 @@ SEARCHED = (
 INTEGERS = ("rank", "ranked_budget", "training_questions", "batch_questions", "patience", "best_epoch")
 """Columns of whole numbers that may be missing."""
 DIFFERENCES = ("delta", "delta_low", "delta_high")
+
+REASONS_TOLD = 3
+"""Kinds of failure named below a leaderboard, the most frequent."""
+OWN_PART = re.compile(r"^seed \d+: |\s*\([^()]*\)| after epoch \d+")
+"""What of a reason is one trial's own: its seed, its epoch, and its values in brackets."""
 
 
 def leaderboard(
@@ -285,11 +291,15 @@ def _state_sentence(records: Sequence[TrialRecord]) -> str:
     failed = f"{counts['FAIL']} failed"
     if counts["FAIL"]:
         reasons = Counter(_shortened(r.reason) for r in records if r.state == "FAIL" and r.role == "trial")
-        failed += f" ({'; '.join(f'{count} × {reason}' for reason, count in reasons.most_common())})"
+        told = [f"{count} × {reason}" for reason, count in reasons.most_common(REASONS_TOLD)]
+        if len(reasons) > REASONS_TOLD:
+            told.append(f"{len(reasons) - REASONS_TOLD} other reasons")
+        failed += f" ({'; '.join(told)})"
     return "Trials: " + ", ".join([*parts, failed]) + "."
 
 
 def _shortened(reason: str | None) -> str:
-    """The first line of a reason, at most 100 characters of it."""
+    """The first line of a reason without what is the trial's own, at most 100 characters, so that equal ones count."""
     lines = (reason or "").strip().splitlines() or ["no reason given"]
-    return lines[0] if len(lines[0]) <= 100 else lines[0][:99] + "…"
+    text = OWN_PART.sub("", lines[0])
+    return text if len(text) <= 100 else text[:99] + "…"

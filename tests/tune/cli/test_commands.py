@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from embedllm.data import simulate
 from tune.cli import COMMANDS, main
+from tune.folder import SweepFolder
 from tune.runner import Sweep
 from tune.search.study import read_records
 
@@ -173,3 +175,32 @@ def test_an_interrupted_sweep_says_how_to_go_on(run: Run, home: Path, monkeypatc
     monkeypatch.setattr(Sweep, "run", interrupted)
     out, _ = run("resume", "sweep", code=130)
     assert "Ended early: interrupted. `python -m tune resume sweep` goes on." in out
+
+
+def test_resume_takes_new_surroundings(run: Run, home: Path, tmp_path: Path) -> None:
+    shutil.copytree(home / "sweep", tmp_path / "sweep")
+    shutil.copytree(home / "pool", tmp_path / "moved")
+    simulate(models=6, questions=200, seed=2).save(tmp_path / "other")
+    sweep = str(tmp_path / "sweep")
+    _, err = run("resume", sweep, "--data", str(tmp_path / "other"), code=2)
+    assert f"{tmp_path / 'other'} is not the data that" in err
+    _, err = run("resume", sweep, "--address", "127.0.0.1:9", code=2)
+    assert "no Ray cluster answers at '127.0.0.1:9'" in err
+    assert SweepFolder.open(sweep).config.address is None, "what does not answer is not kept"
+    run("resume", sweep, "--data", str(tmp_path / "moved"), "--address", "local")
+    assert SweepFolder.open(sweep).config.data == str(tmp_path / "moved")
+
+
+def test_a_space_smaller_than_the_target_is_told(run: Run) -> None:
+    grid = ("--sampler", "grid", "--space.noise", "0", "--space.learning-rate", "0.01", "--space.weight-decay", "0")
+    out, _ = run("run", "pool", "--out", "grid", "--trials", "9", *TINY, *grid)
+    assert "The search space has no further configuration: 4 trials instead of 9." in out
+
+
+def test_a_trial_that_fails_again_fails_the_rerun(run: Run) -> None:
+    wild = ("--space.learning-rate", "1e30", "--space.encoder", "lsa:8", "--space.embedding-dim", "2")
+    _, err = run("run", "pool", "--out", "wild", "--trials", "1", *TINY, *wild, code=2)
+    assert "no trial of" in err
+    out, err = run("rerun", "wild", "0", code=2)
+    assert out == ""
+    assert "failed again: seed 0: diverged" in err

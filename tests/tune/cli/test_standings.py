@@ -26,7 +26,7 @@ def test_what_a_killed_sweep_left_running_is_failed_and_queued(
     kill(study)
     assert read_standings(str(folder.path)).count("RUNNING") == 0
     assert capsys.readouterr().err == (
-        "3 trials were running when the sweep's process was killed; they are lost, and "
+        "3 trials were running when the sweep's process was killed; "
         f"`python -m tune resume {folder.path}` runs them again\n"
     )
     records = [record for record in read_records(folder.path) if record.state != "WAITING"]

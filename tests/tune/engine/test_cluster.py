@@ -1,10 +1,12 @@
 """Dividing a cluster into slots, and what is told when it cannot be had."""
 
+import socket
+
 import pytest
 
 from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import SweepConfig
-from tune.engine.cluster import Slots, plan_slots, ray_cluster
+from tune.engine.cluster import Slots, check_address, plan_slots, ray_cluster
 
 CPU_ONLY = {"CPU": 8.0}
 GPU_NODES = {"CPU": 32.0, "GPU": 4.0}
@@ -53,6 +55,23 @@ def test_a_missing_cluster_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ray.init", refuse)
     with pytest.raises(ConfigError, match=r"no Ray cluster answers at .auto. .*start one with `ray start --head`"):
         ray_cluster("auto").__enter__()
+
+
+def test_a_cluster_that_is_gone_is_told_at_once() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+    with pytest.raises(ConfigError, match=f"no Ray cluster answers at '{address}' .*`resume SWEEP --address local`"):
+        check_address(address)
+
+
+def test_addresses_that_ray_finds_by_itself_are_left_to_it() -> None:
+    for address in (None, "auto", "local", "ray://127.0.0.1:1"):
+        check_address(address)
+    with socket.socket() as head:
+        head.bind(("127.0.0.1", 0))
+        head.listen()
+        check_address(f"127.0.0.1:{head.getsockname()[1]}")
 
 
 def test_ray_that_is_late_is_started_again_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

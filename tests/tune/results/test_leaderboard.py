@@ -213,8 +213,8 @@ def test_footnotes_name_objective_seeds_baseline_and_what_went_wrong() -> None:
     records = [
         trial(0),
         trial(1, 0.6, "PRUNED"),
-        trial(2, None, "FAIL", reason="loss is NaN from epoch 2 on"),
-        trial(3, None, "FAIL", reason="loss is NaN from epoch 2 on"),
+        trial(2, None, "FAIL", reason="seed 0: loss is NaN after epoch 2 (learning_rate 7)"),
+        trial(3, None, "FAIL", reason="seed 1: loss is NaN after epoch 5 (learning_rate 9)"),
         trial(4, None, "FAIL", reason="out of memory\nTraceback …"),
         trial(5, None, "RUNNING"),
         BASELINE,
@@ -223,7 +223,7 @@ def test_footnotes_name_objective_seeds_baseline_and_what_went_wrong() -> None:
         "Ranked by val_log_loss on validation questions, lower is better; mean ± sd over 3 seeds.",
         "Δ: difference to the baseline, the paper's recipe on the same data (lsa, dim 232, α 0.05, 50 epochs).",
         "Trials: 1 complete, 1 pruned (fewer epochs, not ranked), 1 running, "
-        "3 failed (2 × loss is NaN from epoch 2 on; 1 × out of memory).",
+        "3 failed (2 × loss is NaN; 1 × out of memory).",
     ]
 
 

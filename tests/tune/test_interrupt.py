@@ -1,0 +1,28 @@
+"""Signals during training: Ctrl-C once finishes, twice aborts; SIGTERM aborts; afterwards all is as before."""
+
+import signal
+
+import pytest
+
+from tune.interrupt import graceful_interrupt
+
+
+def test_the_first_ctrl_c_stops_and_the_second_aborts(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    reasons: list[str] = []
+    with graceful_interrupt(reasons.append):
+        signal.raise_signal(signal.SIGINT)
+        assert reasons == ["interrupted"]
+        assert "press Ctrl-C again to abort" in capsys.readouterr().err
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_sigterm_aborts() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    reasons: list[str] = []
+    with pytest.raises(KeyboardInterrupt), graceful_interrupt(reasons.append):
+        signal.raise_signal(signal.SIGTERM)
+    assert reasons == []
+    assert signal.getsignal(signal.SIGTERM) is before
