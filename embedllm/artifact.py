@@ -9,7 +9,7 @@ Nothing is pickled, so loading an artifact never runs code from it.
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from embedllm.config import FitConfig
 from embedllm.encoders import QuestionEncoder, restore_encoder
 from embedllm.errors import EmbedLLMError
 from embedllm.model import EmbedLLM
-from embedllm.storage import replaced_folder
+from embedllm.storage import FolderKind, replaced_folder
 from embedllm.version import __version__
 
 if TYPE_CHECKING:
@@ -34,7 +34,13 @@ if TYPE_CHECKING:
 
 TENSORS_FILE = "model.safetensors"
 CONFIG_FILE = "config.json"
+FOLDER = FolderKind(
+    "an artifact", marker=CONFIG_FILE, keys=("format", "model_names"), files=(CONFIG_FILE, TENSORS_FILE)
+)
 FORMAT = 1
+REQUIRED = {"fit": dict, "seeds": list, "model_names": list, "encoder": dict, "data_digest": str, "split": dict}
+"""Entries without which an artifact cannot be used, none of them empty."""
+KIND_TEXTS = {dict: "an object", list: "a list of one entry or more", str: "a text"}
 RECORDED_PACKAGES = ("torch", "numpy", "scikit-learn", "sentence-transformers")
 
 
@@ -77,11 +83,12 @@ def check_target(folder: str | os.PathLike[str]) -> Path:
     """The folder, if an artifact may be written there: before hours of training, not after.
 
     Raises:
-        EmbedLLMError: if it holds something else than an artifact.
+        EmbedLLMError: if it is a file, holds anything else than an artifact, or its place is not writable.
     """
     target = Path(folder)
-    if target.exists() and not (target / CONFIG_FILE).is_file() and (target.is_file() or any(target.iterdir())):
-        raise EmbedLLMError(f"{target} exists and is not an artifact; choose another folder or empty it")
+    refusal = FOLDER.refusal(target)
+    if refusal is not None:
+        raise EmbedLLMError(f"{target} {refusal}")
     return target
 
 
@@ -160,20 +167,89 @@ def load_artifact(folder: str | os.PathLike[str]) -> Artifact:
         tensors = load_file(path / TENSORS_FILE)
     except Exception as error:  # whatever a damaged file makes the readers raise
         raise EmbedLLMError(f"{path} cannot be read ({type(error).__name__}: {error}); fit it again") from error
-    if metadata.get("format") != FORMAT:
+    if not isinstance(metadata, dict) or "format" not in metadata:
         raise EmbedLLMError(
-            f"{path} has artifact format {metadata.get('format')}; this version reads format {FORMAT}: "
+            f"{path} is not an artifact ({CONFIG_FILE} has no `format`); write one with "
+            "`embedllm fit DATA --out ARTIFACT`"
+        )
+    if metadata["format"] != FORMAT:
+        raise EmbedLLMError(
+            f"{path} has artifact format {metadata['format']}; this version reads format {FORMAT}: "
             "update embedllm-tune or fit again"
         )
+    try:
+        return _restored(metadata, tensors)
+    except EmbedLLMError as error:
+        reason = str(error).partition("; fit ")[0]  # encoders end with the advice that is given here
+    except Exception as error:  # whatever a value of the wrong kind makes the constructors raise
+        reason = f"{type(error).__name__}: {error}"
+    raise EmbedLLMError(f"{path} is damaged: {reason}; make it again with `embedllm fit`")
+
+
+def _restored(metadata: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -> Artifact:
+    """The artifact of these parts.
+
+    Raises:
+        EmbedLLMError: for the first part found that is missing or does not fit the others.
+    """
+    _check_config(metadata)
+    broken = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise EmbedLLMError(f"{TENSORS_FILE} holds numbers that are not finite, in {broken[0]}")
+    config = FitConfig(**metadata["fit"])
     arrays = {name.removeprefix("encoder."): t.numpy() for name, t in tensors.items() if name.startswith("encoder.")}
-    models = [EmbedLLM.from_tensors(_under(f"seed.{number}.", tensors)) for number in range(len(metadata["seeds"]))]
-    return Artifact(
-        models=models,
-        config=FitConfig(**metadata["fit"]),
-        encoder=restore_encoder(metadata["encoder"], arrays),
-        model_names=metadata["model_names"],
-        metadata=metadata,
-    )
+    encoder = restore_encoder(metadata["encoder"], arrays)
+    names = metadata["model_names"]
+    models = [
+        _model(number, tensors, names=len(names), width=encoder.width) for number in range(len(metadata["seeds"]))
+    ]
+    return Artifact(models=models, config=config, encoder=encoder, model_names=names, metadata=metadata)
+
+
+def _check_config(metadata: Mapping[str, Any]) -> None:
+    """Raise EmbedLLMError naming the entries of `config.json` that are missing or of the wrong kind."""
+    missing = [name for name in REQUIRED if name not in metadata]
+    if missing:
+        raise EmbedLLMError(f"{CONFIG_FILE} lacks {', '.join(missing)}")
+    for name, kind in REQUIRED.items():
+        if not isinstance(metadata[name], kind) or not metadata[name]:
+            raise EmbedLLMError(f"`{name}` in {CONFIG_FILE} must be {KIND_TEXTS[kind]} but is {metadata[name]!r:.60}")
+    if not all(isinstance(name, str) for name in metadata["model_names"]):
+        raise EmbedLLMError(f"`model_names` in {CONFIG_FILE} must be texts only")
+    absent = [name for name in ("name", "seed") if name not in metadata["split"]]
+    if absent:
+        raise EmbedLLMError(f"`split` in {CONFIG_FILE} lacks {', '.join(absent)}")
+    unknown = sorted(metadata["fit"].keys() - {field.name for field in fields(FitConfig)})
+    if unknown:
+        raise EmbedLLMError(f"`fit` in {CONFIG_FILE} has entries that this version does not know: {', '.join(unknown)}")
+    # Without its width a pretrained encoder would load its model to find out.
+    width = metadata["encoder"].get("width", 1)
+    if not isinstance(width, int):
+        raise EmbedLLMError(f"the `width` of `encoder` in {CONFIG_FILE} must be a number but is {width!r}")
+
+
+def _model(number: int, tensors: Mapping[str, torch.Tensor], *, names: int, width: int) -> EmbedLLM:
+    """The model of one seed, if its tensors are there and fit the model names, the encoder and each other."""
+    prefix = f"seed.{number}."
+    own = _under(prefix, tensors)
+    missing = [f"{prefix}{field.name}" for field in fields(EmbedLLM) if field.name not in own]
+    if missing:
+        raise EmbedLLMError(f"{TENSORS_FILE} lacks {', '.join(missing)}")
+    model = EmbedLLM.from_tensors(own)
+    if model.num_models != names:
+        raise EmbedLLMError(
+            f"{CONFIG_FILE} has {names} model names, but {prefix}model_embeddings has {model.num_models} models"
+        )
+    dim = model.embedding_dim
+    expected = {"model_embeddings": (names, dim), "projection": (width, dim), "bias": (dim,)}
+    for name, shape in (expected | {"head_weight": (2, dim), "head_bias": (2,)}).items():
+        tensor = own[name]
+        if tuple(tensor.shape) != shape or tensor.dtype != torch.float32:
+            raise EmbedLLMError(
+                f"{prefix}{name} has shape {tuple(tensor.shape)} and type {tensor.dtype}; it must have shape {shape} "
+                f"and type {torch.float32}"
+            )
+    return model
 
 
 def _under(prefix: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -9,6 +9,7 @@ import numpy as np
 from embedllm.artifact import Artifact
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.splits import default_split
+from embedllm.encoders import encode_with
 from embedllm.errors import DataError
 from embedllm.evaluation import benchmark_table, evaluate, model_table
 from embedllm.experiment import choose_split
@@ -34,7 +35,12 @@ class Score:
 
 
 def score_artifact(
-    artifact: Artifact, data: CorrectnessMatrix, *, side: Side | None = None, by: By = "nothing"
+    artifact: Artifact,
+    data: CorrectnessMatrix,
+    *,
+    side: Side | None = None,
+    by: By = "nothing",
+    progress: bool = False,
 ) -> Score:
     """Predict labels with an artifact and measure how well.
 
@@ -44,6 +50,7 @@ def score_artifact(
         side: questions to predict. On the data the artifact was trained on, sides are those of its own split; on other
             data, those of :func:`default_split`. None is test on its own data, all on other data.
         by: one row for everything, a row per benchmark, or a row per LLM.
+        progress: show a progress bar on standard error while questions are encoded that are not in the cache.
 
     Raises:
         DataError: if the artifact knows none of the data's LLMs, or there are no questions on this side.
@@ -54,7 +61,13 @@ def score_artifact(
     side = side or ("test" if own else "all")
     if own and side != "test":
         notes.append(f"side {side}: the artifact was trained on train questions and its epochs chosen on val questions")
-    probability = artifact.predict_proba([data.prompts[question] for question in questions])[known]
+    if not own:
+        notes.append(
+            "not the data the artifact was trained on: questions that it shares with that data make these numbers too "
+            "good"
+        )
+    encodings = encode_with(data, artifact.encoder, progress=progress)[questions]
+    probability = artifact.predict_encoded(encodings)[known]
     labels = data.correct[rows_of_data][:, questions], data.attempts[rows_of_data][:, questions]
     benchmarks = data.benchmarks[questions]
     about = {"side": side, "models": len(known), "questions": len(questions)}

@@ -42,7 +42,7 @@ def run(args: Namespace) -> None:
     from embedllm.scoring import score_artifact
 
     artifact = load_artifact(args.artifact)
-    score = score_artifact(artifact, CorrectnessMatrix.load(args.data), side=args.side, by=args.by)
+    score = score_artifact(artifact, CorrectnessMatrix.load(args.data), side=args.side, by=args.by, progress=True)
     print(render(score.rows, args.format))
     for note in score.notes:
         print(note, file=sys.stderr)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from embedllm.errors import DataError
-from embedllm.storage import replaced_folder
+from embedllm.storage import FolderKind, replaced_folder
 
 CORRECTNESS_FILE = "correctness.npz"
 QUESTIONS_FILE = "questions.parquet"
@@ -31,6 +31,13 @@ META_FILE = "meta.json"
 QUESTION_COLUMNS = ("prompt_id", "prompt", "benchmark", "category", "split")
 MODEL_COLUMNS = ("model_id", "model_name")
 SPLIT_NAMES = ("train", "val", "test")
+
+FOLDER = FolderKind(
+    "imported data",
+    marker=META_FILE,
+    keys=("digest",),
+    files=(CORRECTNESS_FILE, QUESTIONS_FILE, MODELS_FILE, META_FILE),
+)
 
 
 @dataclass(frozen=True)
@@ -114,20 +121,22 @@ class CorrectnessMatrix:
         return sha.hexdigest()[:16]
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
-        """Write the matrix as a folder, all or nothing: a crash leaves the old folder or none, never half of one.
+        """Write the matrix as a folder, all or nothing: a failure leaves the old folder or none, never half of one.
 
         Raises:
-            DataError: if `folder` exists and holds something else than an imported matrix.
+            DataError: if `folder` holds anything else than an imported matrix, or it cannot be written.
         """
-        target = Path(folder)
-        if target.exists() and not (target / META_FILE).is_file() and any(target.iterdir()):
-            raise DataError(str(target), ["the folder exists and is not imported data; choose another or empty it"])
-        with replaced_folder(target) as staging:
-            _write_arrays(staging / CORRECTNESS_FILE, correct=self.correct, attempts=self.attempts)
-            pq.write_table(self.questions, staging / QUESTIONS_FILE)
-            pq.write_table(self.models, staging / MODELS_FILE)
-            meta = {**self.meta, "digest": self.digest, "models": self.num_models, "questions": self.num_questions}
-            (staging / META_FILE).write_text(json.dumps(meta, indent=2) + "\n")
+        target = check_target(folder)
+        try:
+            with replaced_folder(target) as staging:
+                _write_arrays(staging / CORRECTNESS_FILE, correct=self.correct, attempts=self.attempts)
+                pq.write_table(self.questions, staging / QUESTIONS_FILE)
+                pq.write_table(self.models, staging / MODELS_FILE)
+                meta = {**self.meta, "digest": self.digest, "models": self.num_models, "questions": self.num_questions}
+                (staging / META_FILE).write_text(json.dumps(meta, indent=2) + "\n")
+        except OSError as error:
+            problem = f"cannot be written ({error}); is the disk full? What was there before is unchanged"
+            raise DataError(str(target), [f"the folder {problem}"]) from error
         return target
 
     @classmethod
@@ -160,6 +169,19 @@ class CorrectnessMatrix:
             raise DataError(str(path), problems)
         correct, attempts = loaded[CORRECTNESS_FILE]
         return cls(correct, attempts, loaded[QUESTIONS_FILE], loaded[MODELS_FILE], loaded[META_FILE])
+
+
+def check_target(folder: str | os.PathLike[str]) -> Path:
+    """The folder, if imported data may be written there: before a long import, not after.
+
+    Raises:
+        DataError: if it is a file, holds anything else than imported data, or its place is not writable.
+    """
+    target = Path(folder)
+    refusal = FOLDER.refusal(target)
+    if refusal is not None:
+        raise DataError(str(target), [f"the folder {refusal}"])
+    return target
 
 
 def _hashable(column: pa.ChunkedArray) -> tuple[bytes, memoryview]:

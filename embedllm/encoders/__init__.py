@@ -9,7 +9,7 @@ the Hugging Face hub, from a local folder, or, for all-MiniLM-L6-v2, from the pa
 """
 
 from embedllm.encoders.cache import CACHE_VARIABLE, EncodingCache, default_cache_folder
-from embedllm.encoders.encoding import encode_data
+from embedllm.encoders.encoding import encode_data, encode_with
 from embedllm.encoders.lsa import LsaEncoder
 from embedllm.encoders.pretrained import PretrainedEncoder
 from embedllm.encoders.protocol import EncoderInfo, Encodings, QuestionEncoder
@@ -26,6 +26,7 @@ __all__ = [
     "available_encoders",
     "default_cache_folder",
     "encode_data",
+    "encode_with",
     "fit_encoder",
     "load_encoder",
     "needs_fitting",

@@ -9,7 +9,7 @@ from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.encoders.cache import EncodingCache, Entry, text_digest
 from embedllm.encoders.lsa import LsaEncoder, fit_lsa, lsa_revision
 from embedllm.encoders.pretrained import PretrainedEncoder
-from embedllm.encoders.protocol import Encodings
+from embedllm.encoders.protocol import Encodings, QuestionEncoder
 from embedllm.encoders.registry import load_encoder, lsa_width, needs_fitting
 from embedllm.errors import ConfigError
 
@@ -42,16 +42,40 @@ def encode_data(
     question_encoder = (
         _fitted_lsa(data, encoder, fit_on, cache) if needs_fitting(encoder) else load_encoder(encoder, device=device)
     )
-    entry, cached = cache.fetch(
-        question_encoder.name,
-        ["encodings", question_encoder.name, question_encoder.revision, text_digest(data.prompts)],
-        lambda: Entry({"encodings": question_encoder.encode(data.prompts, progress=progress)}),
-    )
-    matrix = entry.arrays["encodings"]
+    matrix, cached = _encoded(data, question_encoder, cache, progress)
     if isinstance(question_encoder, PretrainedEncoder):
         # A fresh one: it knows its width without loading the model, and a model that was loaded is freed.
         question_encoder = PretrainedEncoder(question_encoder.source, width=matrix.shape[1], device=device)
     return Encodings(matrix, question_encoder, seconds=time.perf_counter() - started, cached=cached)
+
+
+def encode_with(
+    data: CorrectnessMatrix, encoder: QuestionEncoder, *, cache_dir: Path | None = None, progress: bool = False
+) -> np.ndarray:
+    """Encodings of every question of `data` by an encoder that is there already, float32 of shape (questions, width).
+
+    Args:
+        data: the questions.
+        encoder: an artifact's, for example.
+        cache_dir: as in :func:`encode_data`.
+        progress: show a progress bar on standard error.
+
+    Raises:
+        EmbedLLMError: if the encoder is out of reach, or the cache cannot be written.
+    """
+    return _encoded(data, encoder, EncodingCache(cache_dir), progress)[0]
+
+
+def _encoded(
+    data: CorrectnessMatrix, encoder: QuestionEncoder, cache: EncodingCache, progress: bool
+) -> tuple[np.ndarray, bool]:
+    """Encodings, and whether they were in the cache."""
+    entry, cached = cache.fetch(
+        encoder.name,
+        ["encodings", encoder.name, encoder.revision, text_digest(data.prompts)],
+        lambda: Entry({"encodings": encoder.encode(data.prompts, progress=progress)}),
+    )
+    return entry.arrays["encodings"], cached
 
 
 def _fitted_lsa(data: CorrectnessMatrix, name: str, fit_on: np.ndarray | None, cache: EncodingCache) -> LsaEncoder:

@@ -1,13 +1,17 @@
 """Artifacts: what comes back, what is refused, nothing half-written."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 
-from embedllm.artifact import CONFIG_FILE, TENSORS_FILE, load_artifact, save_artifact
+from embedllm.artifact import CONFIG_FILE, TENSORS_FILE, check_target, load_artifact, save_artifact
 from embedllm.config import FitConfig
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.simulate import simulate
@@ -108,3 +112,95 @@ def test_a_full_disk_is_told_and_leaves_the_old_artifact(fitted, artifact: Path,
     with pytest.raises(EmbedLLMError, match=r"cannot be written .*No space left on device.*is the disk full"):
         save_artifact(artifact, results, encodings.encoder, data, split, {"val_accuracy": 0.9})
     assert load_artifact(artifact).metadata["metrics"] == {"val_accuracy": 0.5}
+
+
+def test_a_sentence_transformers_model_is_neither_replaced_nor_loaded(tmp_path: Path):
+    (tmp_path / CONFIG_FILE).write_text('{"hidden_size": 384}')
+    save_file({"weight": torch.zeros(1)}, tmp_path / TENSORS_FILE)
+    with pytest.raises(EmbedLLMError, match=r"exists and is not an artifact; .* \(it holds config.json and model.safe"):
+        check_target(tmp_path)
+    (tmp_path / "1_Pooling").mkdir()
+    with pytest.raises(EmbedLLMError, match=r"exists and is not an artifact; .* \(it holds 1_Pooling\)"):
+        check_target(tmp_path)
+    with pytest.raises(EmbedLLMError, match=r"is not an artifact \(config.json has no `format`\)"):
+        load_artifact(tmp_path)
+
+
+def test_files_of_the_user_in_an_artifact_are_never_deleted(fitted, artifact: Path):
+    for name in "edcba":
+        (artifact / name).write_text("precious")
+    data, split, encodings, results = fitted
+    message = "holds a, b, c and 2 more, which are not part of an artifact; choose another folder or move them away"
+    with pytest.raises(EmbedLLMError, match=message):
+        save_artifact(artifact, results, encodings.encoder, data, split, {})
+    assert (artifact / "e").read_text() == "precious"
+
+
+def test_an_artifact_is_saved_into_the_current_folder(fitted, artifact: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(artifact)
+    data, split, encodings, results = fitted
+    save_artifact(".", results[:1], encodings.encoder, data, split, {})
+    assert load_artifact(".").metadata["seeds"] == load_artifact(artifact).metadata["seeds"] == [0]
+
+
+Config = dict[str, Any]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        *((lambda config, name=name: config.pop(name), f"config.json lacks {name}") for name in
+          ("fit", "seeds", "model_names", "encoder", "data_digest", "split")),
+        (lambda config: config.update(seeds=[]), r"`seeds` in config.json must be a list of one entry or more"),
+        (lambda config: config.update(seeds=[0, 1, 2]), "model.safetensors lacks seed.2.model_embeddings"),
+        (lambda config: config["fit"].update(depth=3), "`fit` in config.json has entries .* not know: depth"),
+        (lambda config: config["fit"].update(epochs=0), "epochs must be"),
+        (lambda config: config["fit"].update(epochs="ten"), "TypeError: "),
+        (lambda config: config.update(encoder=None), "`encoder` in config.json must be an object but is None"),
+        (lambda config: config.update(encoder=["lsa"]), r"must be an object but is \['lsa'\]"),
+        (lambda config: config.update(encoder={"kind": "x"}), "unknown kind 'x'; known: lsa, sentence-transformers"),
+        (lambda config: config["encoder"].pop("vocabulary"), "the stored lsa encoder lacks 'vocabulary'"),
+        (lambda config: config["encoder"].update(width=None), "the `width` of `encoder` .* must be a number"),
+        (lambda config: config["model_names"].pop(), "has 5 model names, but seed.0.model_embeddings has 6 models"),
+        (lambda config: config["model_names"].append(7), "`model_names` in config.json must be texts only"),
+        (lambda config: config["split"].pop("seed"), "`split` in config.json lacks seed"),
+    ],
+)  # fmt: skip
+def test_a_damaged_config_is_told(artifact: Path, damage: Callable[[Config], object], told: str):
+    config = json.loads((artifact / CONFIG_FILE).read_text())
+    damage(config)
+    (artifact / CONFIG_FILE).write_text(json.dumps(config))
+    with pytest.raises(
+        EmbedLLMError, match=rf"artifact is damaged: .*{told}[^;]*(; known.*)?; make it again with `emb"
+    ):
+        load_artifact(artifact)
+
+
+def test_a_config_that_is_no_object_is_told(artifact: Path):
+    (artifact / CONFIG_FILE).write_text("[]")
+    with pytest.raises(EmbedLLMError, match="is not an artifact"):
+        load_artifact(artifact)
+
+
+Tensors = dict[str, torch.Tensor]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda tensors: tensors.pop("seed.1.bias"), "model.safetensors lacks seed.1.bias"),
+        (lambda tensors: tensors.pop("encoder.idf"), "the stored lsa encoder lacks 'idf'"),
+        (
+            lambda tensors: tensors.update({"seed.0.projection": torch.zeros(3, 4)}),
+            r"seed.0.projection has shape \(3, 4\) and type torch.float32; it must have shape \(8, 4\)",
+        ),
+        (lambda tensors: tensors.update({"seed.0.head_bias": torch.zeros(2).double()}), "type torch.float64; it must"),
+        (lambda tensors: tensors["seed.1.bias"].fill_(np.nan), "holds numbers that are not finite, in seed.1.bias"),
+    ],
+)
+def test_damaged_tensors_are_told(artifact: Path, damage: Callable[[Tensors], object], told: str):
+    tensors = load_file(artifact / TENSORS_FILE)
+    damage(tensors)
+    save_file(tensors, artifact / TENSORS_FILE)
+    with pytest.raises(EmbedLLMError, match=f"artifact is damaged: .*{told}.*; make it again with `embedllm fit`"):
+        load_artifact(artifact)

@@ -171,6 +171,15 @@ def _model_table(collector: Collector, order: Order, problems: Problems, notes: 
             )
         names = listed
     names = [name or model_id for name, model_id in zip(names, ids, strict=True)]
+    alike: dict[str, set[str]] = {}
+    for name in names:
+        alike.setdefault("".join(name.split()).casefold(), set()).add(name)
+    groups = [" and ".join(map(repr, sorted(group))) for group in alike.values() if len(group) > 1]
+    if groups:
+        notes.append(
+            f"{count_of(len(groups), 'model name')} spelled in several ways, which differ by blanks or case only and "
+            f"count as different models: {some_of(groups)}"
+        )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         notes.append(f"{count_of(len(twice), 'name')} shared by several model ids, which is appended: {some_of(twice)}")

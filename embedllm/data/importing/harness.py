@@ -31,7 +31,7 @@ def harness_blocks(path: Path, label: str | None, problems: Problems) -> Iterato
     task = match["task"] if match else path.stem
     try:
         with path.open(encoding="utf-8") as file:
-            first = json.loads(file.readline())
+            first = _record(file.readline())
         metric = _metric(first, label)
         if metric is None:
             wanted = f"`{label}`" if label else ", ".join(METRICS)
@@ -52,6 +52,9 @@ def harness_blocks(path: Path, label: str | None, problems: Problems) -> Iterato
             read_options=pajson.ReadOptions(block_size=max(1 << 20, min(path.stat().st_size, 1 << 28))),
             parse_options=pajson.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore"),
         ).combine_chunks()
+    except _NoRecord as error:
+        problems.add(f"{name} is no sample log: {error}")
+        return
     except (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError) as error:
         problems.add(f"{name} cannot be read (damaged or truncated?): {error}")
         return
@@ -72,6 +75,17 @@ def harness_blocks(path: Path, label: str | None, problems: Problems) -> Iterato
         problems.add(f"{name} carries no prompt texts (`arguments`)")
         return
     yield block
+
+
+class _NoRecord(Exception):
+    """A line of a log is JSON, but not the account of one answer."""
+
+
+def _record(line: str) -> dict[str, Any]:
+    record = json.loads(line)
+    if not isinstance(record, dict):
+        raise _NoRecord(f"each line must be a JSON object, not {line.strip()[:60]}")
+    return record
 
 
 def _metric(record: dict[str, Any], label: str | None) -> str | None:
@@ -106,7 +120,7 @@ def _prompts_line_by_line(path: Path) -> list[str]:
     prompts = []
     with path.open(encoding="utf-8") as file:
         for line in file:
-            arguments = json.loads(line).get("arguments") if line.strip() else None
+            arguments = _record(line).get("arguments") if line.strip() else None
             first = arguments["gen_args_0"]["arg_0"] if isinstance(arguments, dict) else (arguments or [[""]])[0][0]
             prompts.append(first[0] if isinstance(first, list) else first)
     return prompts

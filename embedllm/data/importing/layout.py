@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from embedllm.data.importing.problems import Problems
+from embedllm.data.importing.problems import Problems, count_of, some_of
 from embedllm.data.importing.tables import column_names, is_table
 from embedllm.data.matrix import META_FILE, SPLIT_NAMES
 from embedllm.errors import DataError
@@ -28,6 +28,20 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
 _OFFICIAL = {name: name for name in ("label", "prompt", "category", "model_name")}
 _OFFICIAL |= {"question": "prompt_id", "model": "model_id"}
 _OFFICIAL_REQUIRED = ("question", "model", "label", "category")
+_ORDER_FILES = ("model_order.csv", "question_order.csv")
+_OWN = ("question", "prompt", "category", "benchmark", "split")
+_USED: dict[str, tuple[tuple[str, ...], str]] = {
+    "official": (
+        tuple(name for name in SYNONYMS if name != "split"),
+        "the names train.csv, val.csv and test.csv say it",
+    ),
+    "wide": (
+        _OWN,
+        "a wide table has a column per model; where it has a row per answer, name the label with --columns.label",
+    ),
+    "harness": (("label",), "logs of lm-evaluation-harness are laid out alike, and only the metric is a choice"),
+}
+"""What columns can be given for in a layout that does not use all of them, and why not for the others."""
 _REQUIRED = {"long": ("model", "question", "label"), "wide": ("question",)}
 
 
@@ -56,7 +70,7 @@ def recognise(
     Raises:
         DataError: for a source that does not exist, is imported data already, or matches no layout.
     """
-    columns = dict(columns or {})
+    columns = {name: column.strip() for name, column in (columns or {}).items()}
     if format not in ("auto", *get_args(Format)):
         raise DataError(str(source), [f"unknown format {format!r}; allowed: auto, {', '.join(get_args(Format))}"])
     unknown = [name for name in columns if name not in SYNONYMS]
@@ -72,6 +86,9 @@ def recognise(
     sides = [(source / f"{side}.csv", side) for side in SPLIT_NAMES] if source.is_dir() else []
     present = tuple((path, side) for path, side in sides if path.is_file())
     if format == "official" or (format == "auto" and present):
+        read = [path for path, _ in present]
+        beside = ", ".join(path.name for path in read)
+        _note_tables_not_read(source, [*read, *(source / name for name in _ORDER_FILES)], beside, notes)
         return _official(source, present, columns, problems, notes)
     samples = sorted(source.rglob("samples_*.jsonl")) if source.is_dir() else []
     if source.is_file() and source.suffix == ".jsonl":
@@ -81,11 +98,39 @@ def recognise(
             raise DataError(
                 str(source), ["there is no samples_*.jsonl below this folder; make them with --log_samples"]
             )
-        return Layout("harness", tuple((path, None) for path in samples), columns)
-    tables = sorted(p for p in source.iterdir() if is_table(p)) if source.is_dir() else [source] * is_table(source)
+        _note_tables_not_read(source, [], "samples_*.jsonl", notes)
+        _refuse_unused("harness", columns, problems)
+        return None if problems else Layout("harness", tuple((path, None) for path in samples), columns)
+    tables = _tables_of(source) if source.is_dir() else [source] * is_table(source)
     if not tables:
         raise DataError(str(source), [_nothing_found(source)])
-    return _table(tables, format, columns, problems)
+    return _table(tables, format, columns, problems, notes)
+
+
+def _tables_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if is_table(path))
+
+
+def _note_tables_not_read(source: Path, read: Sequence[Path], beside: str, notes: list[str]) -> None:
+    """Name the tables of a folder that its layout passes over; someone may have meant them."""
+    names = [path.name for path in _tables_of(source) if path not in read] if source.is_dir() else []
+    if names:
+        notes.append(f"not read: {count_of(len(names), 'table')} beside {beside}: {some_of(names)}")
+
+
+def _refuse_unused(format: str, columns: Mapping[str, str], problems: Problems) -> None:
+    """Note the columns that are given for what the layout has no use for."""
+    used, why = _USED.get(format, (tuple(SYNONYMS), ""))
+    for name, column in columns.items():
+        if name not in used:
+            problems.add(f"column `{column}` is given for {name}, which the {format} layout does not use: {why}")
+
+
+def _refuse_absent(path: Path, columns: Mapping[str, str], names: Sequence[str], problems: Problems) -> None:
+    """Note the given columns that a file does not have: guessing others instead would not be what was asked for."""
+    for name, column in columns.items():
+        if column not in names:
+            problems.add(f"there is no column `{column}` (given for {name}); {path.name} has {', '.join(names)}")
 
 
 def _official(
@@ -100,6 +145,7 @@ def _official(
     absent = [f"{side}.csv" for side in SPLIT_NAMES if side not in dict((s, p) for p, s in present)]
     if absent:
         notes.append(f"there is no {' and no '.join(absent)}; no question is on that side")
+    _refuse_unused("official", columns, problems)
     wanted = {**_OFFICIAL, **columns}
     found: dict[str, str] = {}
     for path, _ in present:
@@ -108,11 +154,14 @@ def _official(
             continue
         found = {name: column for name, column in wanted.items() if column in names}
         required = _OFFICIAL_REQUIRED if (source / "question_order.csv").is_file() else (*_OFFICIAL_REQUIRED, "prompt")
-        _require(path, required, found, wanted, names, problems)
+        _refuse_absent(path, columns, names, problems)
+        _require(path, [name for name in required if name not in columns], found, wanted, names, problems)
     return None if problems else Layout("official", present, found)
 
 
-def _table(tables: Sequence[Path], format: str, columns: Mapping[str, str], problems: Problems) -> Layout | None:
+def _table(
+    tables: Sequence[Path], format: str, columns: Mapping[str, str], problems: Problems, notes: list[str]
+) -> Layout | None:
     headers = [names for path in tables if (names := column_names(path, problems)) is not None]
     if problems:
         return None
@@ -122,15 +171,16 @@ def _table(tables: Sequence[Path], format: str, columns: Mapping[str, str], prob
                 f"{path.name} has the columns {', '.join(names)}, unlike {tables[0].name}: {', '.join(headers[0])}; "
                 "all tables of a folder must have the same columns"
             )
+    _refuse_absent(tables[0], columns, headers[0], problems)
     if problems:
         return None
     found = _match(headers[0], columns)
     if format == "auto":
         format = "long" if "label" in found else "wide"
+    _refuse_unused(format, columns, problems)
     if format == "wide":
         # In a wide table only the question's own columns are not a model's; `label` and the like name none.
-        own = {"question", "prompt", "category", "benchmark", "split"}
-        found = {name: column for name, column in found.items() if name in own}
+        found = {name: column for name, column in found.items() if name in _OWN}
     if "question" not in found and "prompt" in found:
         found["question"] = found["prompt"]
     wanted = {name: columns.get(name, "` or `".join(SYNONYMS[name])) for name in SYNONYMS}
@@ -142,13 +192,15 @@ def _table(tables: Sequence[Path], format: str, columns: Mapping[str, str], prob
             "`question`, `label`) nor a wide one (a question column and one column per model); name the columns that "
             "hold them, for instance --columns.label=NAME"
         )
+    if models:
+        notes.append(f"{count_of(len(models), 'model')} read from the columns {some_of(models)}")
     files = tuple((path, None) for path in tables)
     return None if problems else Layout("long" if format == "long" else "wide", files, found, models)
 
 
 def _match(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
     """Canonical name -> column, from the explicit mapping first, then by synonyms; a column serves once."""
-    found = {name: column for name, column in columns.items() if column in names}
+    found = dict(columns)
     lowered = {name.lower(): name for name in reversed(names)}
     for name, synonyms in SYNONYMS.items():
         if name in columns:

@@ -19,7 +19,7 @@ from embedllm.data.importing.layout import Layout, recognise
 from embedllm.data.importing.problems import Problems
 from embedllm.data.importing.report import ImportReport
 from embedllm.data.importing.tables import NotIntegers, starts_with_integers, stream_table
-from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
+from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix, check_target
 from embedllm.errors import DataError
 
 Duplicates = Literal["binomial", "majority", "max", "last"]
@@ -63,13 +63,19 @@ def import_data(
     source = Path(source)
     if duplicates not in get_args(Duplicates):
         raise DataError(str(source), [f"duplicates={duplicates!r}; allowed: {', '.join(get_args(Duplicates))}"])
+    check_target(target)  # before minutes of reading, not after
     problems, notes = Problems(), list[str]()
     layout = recognise(source, format, columns, problems, notes)
     problems.raise_if_any(str(source))
     assert layout is not None
     # The official files name questions and models by integers, which are read far sooner than texts.
     ids = [layout.columns[name] for name in ("question", "model")] if layout.format == "official" else []
-    integers = bool(ids) and all(starts_with_integers(path, ids) for path, _ in layout.files)
+    # With attempts, a label is a share of them, so it is no integer.
+    integers = (
+        bool(ids)
+        and "attempts" not in layout.columns
+        and all(starts_with_integers(path, ids) for path, _ in layout.files)
+    )
     collector = _collect(layout, duplicates, progress, notes, integers=integers)
     problems = collector.problems
     if not collector.rows:

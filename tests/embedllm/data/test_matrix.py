@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from embedllm.data import CorrectnessMatrix, simulate
+from embedllm.data.matrix import check_target
 from embedllm.errors import DataError
 
 
@@ -65,7 +66,9 @@ def test_a_crash_while_saving_leaves_the_old_folder(data, tmp_path, monkeypatch)
         raise OSError("disk full")
 
     monkeypatch.setattr("embedllm.data.matrix.pq.write_table", crash)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(
+        DataError, match=r"the folder cannot be written \(disk full\); is the disk full\? What was there"
+    ):
         simulate(models=2, questions=10).save(tmp_path / "data")
     assert CorrectnessMatrix.load(tmp_path / "data").digest == data.digest
     assert [path.name for path in tmp_path.iterdir()] == ["data"]
@@ -91,3 +94,48 @@ def test_loading_names_every_missing_or_damaged_file(data, tmp_path):
 def test_meta_is_json(data, tmp_path):
     meta = json.loads((data.save(tmp_path / "data") / "meta.json").read_text())
     assert (meta["models"], meta["questions"], meta["simulated"]) == (3, 20, True)
+
+
+def test_a_file_of_the_user_in_the_data_folder_is_never_deleted(data, tmp_path):
+    folder = data.save(tmp_path / "data")
+    (folder / "raw.csv").write_text("precious")
+    message = "holds raw.csv, which is not part of imported data; choose another folder or move it away"
+    with pytest.raises(DataError, match=message):
+        data.save(folder)
+    assert (folder / "raw.csv").read_text() == "precious"
+
+
+def test_another_programs_meta_json_does_not_make_a_folder_imported_data(data, tmp_path):
+    (tmp_path / "meta.json").write_text('{"title": "my site"}')
+    (tmp_path / "index.html").write_text("precious")
+    with pytest.raises(DataError, match=r"is not imported data; .* \(it holds index.html\)"):
+        data.save(tmp_path)
+    assert (tmp_path / "index.html").read_text() == "precious"
+
+
+def test_data_is_saved_into_the_current_folder(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(data.save(tmp_path / "data"))
+    other = simulate(models=2, questions=10)
+    other.save(".")
+    assert CorrectnessMatrix.load(".").digest == CorrectnessMatrix.load(tmp_path / "data").digest == other.digest
+
+
+def test_a_target_that_cannot_be_written_is_told_beforehand(data, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("precious")
+    with pytest.raises(DataError, match="the folder exists as a file; choose another name"):
+        check_target(tmp_path / "file")
+    with pytest.raises(DataError, match=r"cannot be made because .*file is a file"):
+        check_target(tmp_path / "file" / "data")
+    assert check_target(tmp_path / "new" / "data") == tmp_path / "new" / "data"
+    monkeypatch.setattr("embedllm.storage.os.access", lambda *_: False)
+    with pytest.raises(DataError, match=r"cannot be written because .* is not writable"):
+        check_target(tmp_path / "new" / "data")
+
+
+def test_a_link_to_a_data_folder_stays_a_link(data, tmp_path):
+    data.save(tmp_path / "data")
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    other = simulate(models=2, questions=10)
+    other.save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert CorrectnessMatrix.load(tmp_path / "data").digest == other.digest

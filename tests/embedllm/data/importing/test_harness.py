@@ -88,3 +88,34 @@ def test_every_bad_log_is_named(tmp_path):
     assert third.startswith("m/samples_c.jsonl cannot be read (damaged or truncated?): ")
     assert fourth.startswith("m/samples_d.jsonl: labels that are fractions; ")
     assert not (tmp_path / "data").exists()
+
+
+def test_lines_that_are_json_but_no_objects(tmp_path):
+    chat = {**sample(0, "", acc=1.0), "arguments": [["Sum?", {"until": []}]]}
+    write(tmp_path / "m", "samples_a.jsonl", [[1, 2]])
+    write(tmp_path / "m", "samples_b.jsonl", [chat, [1, 2]])
+    write(tmp_path / "m", "samples_c.jsonl", [sample(0, "x", acc=1.0), [1, 2]])
+    with pytest.raises(DataError) as error:
+        import_data(tmp_path, tmp_path / "data")
+    first, second, third = error.value.problems
+    assert first == "m/samples_a.jsonl is no sample log: each line must be a JSON object, not [1, 2]"
+    assert second == "m/samples_b.jsonl is no sample log: each line must be a JSON object, not [1, 2]"
+    assert third.startswith("m/samples_c.jsonl cannot be read")
+
+
+def test_only_the_metric_can_be_given(tmp_path):
+    write(tmp_path / "m", "samples_a.jsonl", [sample(0, "x", acc=1.0)])
+    with pytest.raises(DataError) as error:
+        import_data(tmp_path, tmp_path / "data", columns={"label": "acc", "model": "m", "prompt": "doc"})
+    assert error.value.problems == tuple(
+        f"column `{column}` is given for {name}, which the harness layout does not use: logs of lm-evaluation-harness "
+        "are laid out alike, and only the metric is a choice"
+        for name, column in (("model", "m"), ("prompt", "doc"))
+    )
+
+
+def test_tables_beside_logs_are_mentioned(tmp_path):
+    write(tmp_path / "m", "samples_a.jsonl", [sample(0, "x", acc=1.0)])
+    (tmp_path / "more.csv").write_text("model,question,label\na,q,1\n")
+    notes = import_data(tmp_path, tmp_path / "data").notes
+    assert notes == ("not read: 1 table beside samples_*.jsonl: more.csv",)

@@ -1,11 +1,14 @@
 """Bad input: one message with every problem, and nothing written."""
 
+import gzip
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from embedllm.data import import_data
+from embedllm.data.importing import tables
 from embedllm.errors import DataError
 
 HEADER = "prompt_id,model_id,category_id,label,prompt,model_name,category\n"
@@ -124,8 +127,84 @@ def test_a_file_cut_within_its_last_row(folder, cut):
 
 def test_bytes_that_are_no_text(folder):
     (folder / "test.csv").write_bytes(HEADER.encode() + b"2,0,0,1,\xff\xfe,a,piqa\n")
-    (problem,) = problems_of(folder)
-    assert problem.startswith("test.csv cannot be read beyond row 0 (damaged or truncated?): ")
+    assert problems_of(folder) == ("test.csv is not UTF-8 text; save it as UTF-8",)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("rows", ["a,café,1\n", "a,q,caf\xe9,1\n"])
+def test_other_encodings_are_named(tmp_path, encoding, rows):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / "t.csv").write_bytes(f"{mark}model,question,label\n{rows}".encode(encoding))
+    assert problems_of(tmp_path / "t.csv") == ("t.csv is not UTF-8 text; save it as UTF-8",)
+
+
+@pytest.mark.parametrize("row", ["a,café,1\n", "a,q,café,1\n"])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz"])
+def test_another_encoding_far_down_leaves_no_stray_traceback(tmp_path, monkeypatch, row, name):
+    monkeypatch.setattr(tables, "_BLOCK_BYTES", 4096)
+    stray: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", stray.append)
+    whole = ("model,question,label\n" + "".join(f"a,q{n},1\n" for n in range(9999)) + row).encode("latin-1")
+    (tmp_path / name).write_bytes(gzip.compress(whole) if name.endswith(".gz") else whole)
+    assert problems_of(tmp_path / name) == (f"{name} is not UTF-8 text; save it as UTF-8",)
+    assert not stray
+
+
+@pytest.mark.parametrize(("mark", "said"), [(";", "';'"), ("\t", "tabs"), ("|", "'|'")])
+def test_other_separators_are_named(tmp_path, mark, said):
+    (tmp_path / "t.csv").write_text("model,question,label\na,q,1\n".replace(",", mark))
+    assert problems_of(tmp_path / "t.csv") == (f"t.csv: the columns seem to be separated by {said}; commas are needed",)
+    (tmp_path / "t.tsv").write_text("model,question,label\na,q,1\n")
+    assert problems_of(tmp_path / "t.tsv") == ("t.tsv: the columns seem to be separated by ','; tabs are needed",)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kind"), [("prompt", ["x"], "lists"), ("label", {"acc": 1}, "structs"), ("model", [1], "lists")]
+)
+def test_columns_of_nested_values(tmp_path, column, value, kind):
+    row = {"model": "a", "question": "q", "prompt": "Q?", "label": 1, "unused": ["x"]}
+    pd.DataFrame([{**row, column: value}]).to_parquet(tmp_path / "t.parquet")
+    assert problems_of(tmp_path / "t.parquet") == (f"t.parquet: column `{column}` holds {kind}; text is needed",)
+
+
+LONG = "model,question,prompt,label,benchmark,split\na,q,Q?,1,b,train\nb,q,Q?,0,b,train\n"
+
+
+@pytest.mark.parametrize("name", ["benchmark", "prompt", "split", "label", "attempts"])
+def test_given_columns_that_are_not_there(tmp_path, name):
+    (tmp_path / "t.csv").write_text(LONG)
+    for options in ({}, {"format": "long"}, {"format": "wide"}):
+        assert problems_of(tmp_path / "t.csv", columns={name: "nothere"}, **options) == (
+            f"there is no column `nothere` (given for {name}); t.csv has model, question, prompt, label, benchmark, "
+            "split",
+        )
+
+
+def test_given_columns_that_an_official_folder_does_not_have(folder):
+    has = "has prompt_id, model_id, category_id, label, prompt, model_name, category"
+    names = ("train.csv", "val.csv", "test.csv")
+    assert problems_of(folder, columns={"benchmark": "x", "label": "y"}) == tuple(
+        f"there is no column `{column}` (given for {name}); {file} {has}"
+        for file in names
+        for name, column in (("benchmark", "x"), ("label", "y"))
+    )
+
+
+@pytest.mark.parametrize("name", ["model", "label", "attempts", "model_name"])
+def test_given_columns_that_a_wide_table_does_not_use(tmp_path, name):
+    (tmp_path / "t.csv").write_text(LONG)
+    problems = problems_of(tmp_path / "t.csv", format="wide", columns={name: "label", "prompt": "prompt"})
+    assert problems == (
+        f"column `label` is given for {name}, which the wide layout does not use: a wide table has a column per model; "
+        "where it has a row per answer, name the label with --columns.label",
+    )
+
+
+def test_given_columns_that_an_official_folder_does_not_use(folder):
+    assert problems_of(folder, columns={"split": "category"}) == (
+        "column `category` is given for split, which the official layout does not use: the names train.csv, val.csv "
+        "and test.csv say it",
+    )
 
 
 def test_a_header_alone_and_no_label_at_all(folder):

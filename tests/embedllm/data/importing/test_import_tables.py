@@ -206,7 +206,10 @@ def test_wide_table(tmp_path, suffix):
     assert data.correct.tolist() == [[1, 0, 1], [0, 0, 1]]
     assert data.attempts.tolist() == [[1, 1, 1], [1, 0, 1]]
     assert data.prompts == ["One?", "Two?", "Three?"]
-    assert report.notes == ("left out: 1 model without a single label: model C",)
+    assert report.notes == (
+        "3 models read from the columns model A, model B, model C",
+        "left out: 1 model without a single label: model C",
+    )
 
 
 def test_copies_of_a_text_move_to_the_side_nearer_to_training(tmp_path):
