@@ -6,6 +6,7 @@ comparison.table()          # a row per method, a column per metric
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,6 +21,7 @@ from embedllm.encoders import Encodings, encode_data
 from embedllm.errors import ConfigError, DataError, EmbedLLMError
 from embedllm.evaluation import METRICS, Labels, evaluate, evaluate_baselines, routing_report, standard_errors
 from embedllm.training import FitData, FitResult, fit_many
+from embedllm.training.data import checked_device
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +43,8 @@ class Comparison:
         encodings: of all questions, and the encoder that made them.
         results: a fit per seed; failed ones have `failure` set and are left out of the rows.
         rows: tidy, a dict per method: method, title, side, seeds, the seven metrics, note; for the configuration also
-            `<metric>_sd` over seeds and `<metric>_se`, the standard error over questions.
+            `<metric>_sd` over seeds, absent with one seed and where the metric is NaN, and `<metric>_se`, the standard
+            error over questions.
     """
 
     data: CorrectnessMatrix
@@ -94,12 +97,15 @@ def fit_and_compare(
         progress: show progress on standard error.
 
     Raises:
-        ConfigError: if `seeds` is below 1 or more training questions are asked for than there are.
+        ConfigError: if `seeds` is below 1, there is no such device, or more training questions are asked for than
+            there are.
         DataError: if a side of the split is empty.
         EmbedLLMError: if the encoder is out of reach, or every seed failed.
     """
     if seeds < 1:
         raise ConfigError(f"seeds must be at least 1 but is {seeds}")
+    if device is not None:
+        checked_device(device)  # now: encoding may take minutes
     split = split or default_split(data)
     encodings = encode_data(
         data, config.encoder, fit_on=split.train, cache_dir=cache_dir, device=device, progress=progress
@@ -151,7 +157,8 @@ def _model_rows(
     for name in METRICS:
         values = [metrics[name] for metrics in per_seed]
         row[name] = fmean(values)
-        if len(values) > 1:
+        # ROC-AUC is NaN where all answers have one label; NaN has no deviation, and `stdev` fails on it.
+        if len(values) > 1 and all(map(isfinite, values)):
             row[f"{name}_sd"] = stdev(values)
     row |= errors
     if len(models) == 1:

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from jsonargparse import Namespace
 
-from embedllm.cli.parser import Parser
+from embedllm.cli.parser import Parser, UsageError
 from embedllm.cli.tables import add_format, render
 
 EXAMPLE = """
@@ -43,6 +43,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> None:
     """Describe and print."""
+    if args.top is not None and args.top < 1:
+        raise UsageError(f"top must be at least 1, or null, but is {args.top}")
+
     from embedllm.data.describe import describe
     from embedllm.data.matrix import CorrectnessMatrix
 

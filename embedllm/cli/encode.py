@@ -30,6 +30,12 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> None:
     """Encode through the cache and say what it took."""
+    if args.device is not None:
+        # PyTorch takes a second to load and `lsa` needs none of it, but a wrong name is wrong for every encoder.
+        from embedllm.training.data import checked_device
+
+        checked_device(args.device)
+
     from embedllm.data.matrix import CorrectnessMatrix
     from embedllm.encoders import EncodingCache, encode_data
     from embedllm.experiment import choose_split

@@ -81,10 +81,16 @@ def _heading(comparison: "Comparison", side: str) -> str:
     asked = len(getattr(split, side))
     seconds = sum(result.seconds for result in results)
     return (
-        f"{name}: {data.num_models} models, {trained:,} questions to train on, {asked:,} {side} questions\n"
+        f"{name}: {_counted(data.num_models, 'model')}, {_counted(trained, 'question')} to train on, "
+        f"{_counted(asked, f'{side} question')}\n"
         f"EmbedLLM: {config.encoder}, dimension {config.embedding_dim}, noise {config.noise:g}, "
-        f"{config.epochs} epochs; {len(results)} seeds in {seconds:.1f} s\n"
+        f"{_counted(config.epochs, 'epoch')}; {_counted(len(results), 'seed')} in {seconds:.1f} s\n"
     )
+
+
+def _counted(number: int, noun: str) -> str:
+    """`1 seed`, `1,000 questions`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def configuration(args: Namespace) -> FitConfig:

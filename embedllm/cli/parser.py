@@ -28,6 +28,9 @@ from embedllm.errors import ConfigError, EmbedLLMError
 
 HELP_WIDTH = 100
 
+HIDDEN = ("print_shtab",)
+"""Arguments jsonargparse adds by itself while parsing, and `--help` does not show."""
+
 
 class UsageError(EmbedLLMError):
     """Something on the command line or in a configuration file that the command does not accept."""
@@ -134,8 +137,8 @@ class Parser(jsonargparse.ArgumentParser):
             raise UsageError(self._reworded(str(error))) from error
 
     def keys(self) -> list[str]:
-        """Names a configuration file may use: every argument but `--config`, `--help` and `--debug`."""
-        own = ("help", "config", "debug")
+        """Names a configuration file may use: every argument but `--config`, `--help`, `--debug` and hidden ones."""
+        own = ("help", "config", "debug", *HIDDEN)
         return [action.dest for action in self._actions if action.dest.rpartition(".")[2] not in own]
 
     def complete(self) -> None:
@@ -158,9 +161,10 @@ class Parser(jsonargparse.ArgumentParser):
     def _normalised(self, args: Sequence[str]) -> list[str]:
         """What is typed as jsonargparse wants it.
 
-        `--config` comes first, so that options win over it; `--batch_questions`, as spelled in YAML, and
-        `--deterministic`, for `--deterministic true`, are accepted; list notations become YAML.
+        `--config` comes first, so that options win over it; names may have underscores, as in YAML, or dashes, however
+        the option itself is spelled; `--deterministic` stands for `--deterministic true`; list notations become YAML.
         """
+        spelled = {option.replace("_", "-"): option for option in self._option_string_actions}
         first: list[str] = []
         others: list[str] = []
         words = deque(args)
@@ -172,7 +176,7 @@ class Parser(jsonargparse.ArgumentParser):
                 others.append(word)
                 continue
             name, equals, value = word.partition("=")
-            name = name.replace("_", "-")
+            name = spelled.get(name.replace("_", "-"), name.replace("_", "-"))
             given: str | None = value if equals else None
             if given is None and name in self._flags:
                 given = words.popleft() if words and words[0] in ("true", "false") else "true"
@@ -187,7 +191,8 @@ class Parser(jsonargparse.ArgumentParser):
         """jsonargparse's message in the words of the option at fault."""
         if unknown := re.fullmatch(r"unrecognized arguments: (.*)", message, flags=re.DOTALL):
             words = unknown[1].split()
-            allowed = [option for action in self._actions for option in action.option_strings if option[:2] == "--"]
+            shown = [action for action in self._actions if action.dest not in HIDDEN]
+            allowed = [option for action in shown for option in action.option_strings if option[:2] == "--"]
             options = [word.partition("=")[0] for word in words if word.startswith("-")]
             problems = [f"unknown option {name}; the nearest allowed is {nearest(name, allowed)}" for name in options]
             return "\n".join(problems) or f"unexpected argument {words[0]!r}"
@@ -198,12 +203,16 @@ class Parser(jsonargparse.ArgumentParser):
             action = next((action for action in self._actions if action.dest == value[1]), None)
             hint = getattr(action, "_typehint", None)
             if hint is not None:
-                return f"{value[1]} must be {_allowed(hint)} but is {value[2].strip()!r}"
+                given = value[2].strip()
+                return f"{value[1]} must be {_allowed(hint)} but is {'null' if given == 'None' else repr(given)}"
         return re.sub(r'^Parser key "([\w.]+)":\s*', r"\1: ", message)
 
 
 class _ConfigFile(jsonargparse.ActionConfigFile):
-    """`--config` that names every unknown key of the file at once."""
+    """`--config` that names every unknown key of the file at once, and every null where none is allowed.
+
+    jsonargparse itself takes null for any option.
+    """
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         path = Path(str(values))
@@ -217,7 +226,15 @@ class _ConfigFile(jsonargparse.ActionConfigFile):
             return
         if not isinstance(content, dict):
             raise UsageError(f"{path} must hold `key: value` lines but holds a {type(content).__name__}")
-        check_keys(_flat(content, parser.keys()), parser.keys(), str(path))
+        given = dict(_flat(content, parser.keys()))
+        check_keys(given, parser.keys(), str(path))
+        problems = [
+            f"{action.dest} must be {_allowed(action._typehint)} but is null"
+            for action in parser._actions
+            if given.get(action.dest, ...) is None and not _may_be_null(action)
+        ]
+        if problems:
+            raise UsageError(f"{path}: " + "; ".join(problems))
         super().__call__(parser, cfg, values, option_string)
 
 
@@ -263,14 +280,21 @@ def check_keys(given: Iterable[Any], allowed: Sequence[str], source: str) -> Non
         raise ConfigError(f"{source}: " + "; ".join(lines))
 
 
-def _flat(content: Mapping[Any, Any], allowed: Sequence[str], prefix: str = "") -> Iterator[str]:
-    """Dotted keys of nested mappings, down to the depth of the allowed ones."""
+def _flat(content: Mapping[Any, Any], allowed: Sequence[str], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys of nested mappings, down to the depth of the allowed ones, and their values."""
     for key, value in content.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and any(known.startswith(f"{name}.") for known in allowed):
             yield from _flat(value, allowed, f"{name}.")
         else:
-            yield name
+            yield name, value
+
+
+def _may_be_null(action: argparse.Action) -> bool:
+    """Whether null is of the argument's type, or what it is when left out; without a type anything is allowed."""
+    hint = getattr(action, "_typehint", None)
+    left_out = action.default is None or action.nargs == "?"
+    return left_out or hint in (None, Any) or type(None) in typing.get_args(hint)
 
 
 def _metavar(hint: Any) -> str:

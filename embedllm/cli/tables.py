@@ -80,7 +80,8 @@ def render_comparison(rows: Sequence[Row], format: Format = "table") -> str:
 def _standard_errors(rows: Sequence[Row]) -> str | None:
     """One line on how far the questions asked may be from those not asked, for the first row that knows."""
     for row in rows:
-        known = [f"{name} {row[f'{name}_se']:.4f}" for name in COMPARED if row.get(f"{name}_se") is not None]
+        errors = {name: _plain(row.get(f"{name}_se")) for name in COMPARED}
+        known = [f"{name} {error:.4f}" for name, error in errors.items() if error is not None]
         if known:
             return f"standard error over questions, {row['title']}: {', '.join(known)}"
     return None

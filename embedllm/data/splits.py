@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
-from embedllm.errors import DataError
+from embedllm.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,11 @@ def random_split(
         fractions: shares of train, val and test; they sum to 1.
 
     Raises:
+        ConfigError: for a negative seed.
         DataError: for fractions that are negative or do not sum to 1.
     """
+    if seed < 0:
+        raise ConfigError(f"split_seed must be at least 0 but is {seed}")
     if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
         raise DataError("the split 'random'", [f"fractions {fractions} must be non-negative and sum to 1"])
     rng = np.random.default_rng(seed)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from embedllm.errors import DataError
+from embedllm.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from embedllm.data import CorrectnessMatrix, Split
@@ -92,6 +92,7 @@ class FitData:
             device: where the tensors live.
 
         Raises:
+            ConfigError: if there is no such device.
             DataError: if the encodings do not fit the data, are not finite, or a side is empty or has no label at all.
         """
         problems = []
@@ -115,6 +116,7 @@ class FitData:
             device: where the tensors live; None = CUDA where present, else CPU.
 
         Raises:
+            ConfigError: if there is no such device.
             DataError: if the encodings do not fit the data or are not finite.
         """
         _check(encodings, data, [])
@@ -132,7 +134,7 @@ class FitData:
         attempts = np.ascontiguousarray(data.attempts[:, rows].T).astype(np.float32)
         correct = np.ascontiguousarray(data.correct[:, rows].T).astype(np.float32)
         target = np.divide(correct, attempts, out=np.zeros_like(correct), where=attempts > 0)
-        where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        where = checked_device(device)
         uniform = bool((attempts == 1).all())
         return cls(
             encodings=torch.from_numpy(np.ascontiguousarray(encodings[rows], dtype=np.float32)).to(where),
@@ -141,6 +143,24 @@ class FitData:
             num_train=num_train,
             train_ids=np.asarray(rows[:num_train], dtype=np.int64),
         )
+
+
+def checked_device(name: str | torch.device | None) -> torch.device:
+    """The device of that name, None = CUDA where present, else CPU; refused here, as PyTorch's own errors are obscure.
+
+    Raises:
+        ConfigError: if there is no such device, naming those there are.
+    """
+    gpus = [f"cuda:{index}" for index in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    devices = ["cpu", *(["cuda", *gpus] if gpus else [])]
+    if torch.backends.mps.is_available():
+        devices.append("mps")
+    if name is None:
+        return torch.device("cuda" if gpus else "cpu")
+    if str(name) not in devices:
+        allowed = f"one of {', '.join(devices)}" if len(devices) > 1 else f"{devices[0]}, the only device here,"
+        raise ConfigError(f"device must be {allowed} but is {str(name)!r}; leave it out for the fastest there is")
+    return torch.device(name)
 
 
 def _check(encodings: np.ndarray, data: "CorrectnessMatrix", problems: list[str]) -> None:

@@ -1,8 +1,11 @@
 """The commands of `embedllm`, one after the other as a newcomer types them, on tiny simulated data."""
 
 import csv
+import importlib
 import io
 import json
+import re
+import typing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from embedllm.cli import PROGRAM, main
 from embedllm.cli.data_import import COLUMNS
 from embedllm.cli.fit import DEFAULT_PRESET
+from embedllm.cli.parser import Parser
 from embedllm.data import CorrectnessMatrix
 from embedllm.evaluation import METRICS
 
@@ -60,6 +64,39 @@ def test_help_of_every_command(run: Run, name: str) -> None:
     assert max(map(len, out.splitlines())) <= 100
 
 
+def sample_value(parser: Parser, option: str, file: Path) -> list[str]:
+    """Something to type after an option: nothing for a flag, else a value of its type."""
+    action = parser._option_string_actions[option]
+    if action.nargs == 0:
+        return []
+    if option == "--config":
+        return [str(file)]
+    hint = getattr(action, "_typehint", str)
+    parts = [part for own in (hint, *typing.get_args(hint)) for part in typing.get_args(own)]  # `Literal[…] | None`
+    choices = [part for part in parts if isinstance(part, str)]
+    return [choices[0] if choices else "1"]
+
+
+@pytest.mark.parametrize("name", PROGRAM.commands)
+def test_every_option_of_the_help_parses_as_it_is_shown(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty.yaml").write_text("")
+    shown = re.findall(r"^  (--[^\s,]+)", run(*name.split(), "--help")[0], flags=re.MULTILINE)
+    module = importlib.import_module(str(PROGRAM.commands[name].module))
+    assert shown
+    for option in shown:
+        parser = Parser(name)
+        module.add_arguments(parser)
+        parser.complete()
+        positional = ["x" for action in parser._actions if not action.option_strings]
+        required = [
+            word
+            for action in parser._actions
+            if action.required and action.option_strings
+            for word in (action.option_strings[0], "x")
+        ]
+        parser.parse([*positional, *required, option, *sample_value(parser, option, tmp_path / "empty.yaml")])
+
+
 def test_simulate_says_what_can_be_reached(run: Run, tmp_path: Path) -> None:
     out, _ = run("data", "simulate", str(tmp_path / "more"), "--models", "3", "--questions", "50", "--seed", "1")
     assert f"simulated 3 models on 50 questions, saved in {tmp_path}/more" in out
@@ -82,6 +119,11 @@ def test_describe(run: Run) -> None:
     assert [row["table"] for row in rows] == ["summary"] + 10 * ["benchmarks"] + 6 * ["models"]
     top = run("data", "describe", "data", "--table", "models", "--top", "2", "--format", "csv")[0]
     assert [row["rank"] for row in csv.DictReader(io.StringIO(top))] == ["1", "2"]
+
+
+@pytest.mark.parametrize("top", ["0", "-3"])
+def test_describe_refuses_to_list_no_models(run: Run, top: str) -> None:
+    assert f"top must be at least 1, or null, but is {top}" in run("data", "describe", "data", "--top", top, code=2)[1]
 
 
 def test_import_reports_and_takes_column_names(run: Run, tmp_path: Path) -> None:
@@ -127,6 +169,12 @@ def test_encode_fills_the_cache(run: Run) -> None:
     assert "200 questions, 8 numbers each, read from the cache" in run("encode", "data", "--encoder", "lsa:8")[0]
 
 
+def test_encode_refuses_a_device_there_is_not(run: Run) -> None:
+    _, err = run("encode", "data", "--encoder", "lsa:8", "--device", "bogus", code=2)
+    assert "device must be" in err
+    assert "but is 'bogus'" in err
+
+
 def test_fit_compares_with_every_baseline(run: Run) -> None:
     out, err = run("fit", "data", "--out", "again", *TINY_FIT)
     assert "simulated data: 6 models, 160 questions to train on" in out
@@ -136,6 +184,21 @@ def test_fit_compares_with_every_baseline(run: Run) -> None:
     assert "±: standard deviation over seeds" in out
     assert "standard error over questions, EmbedLLM: accuracy 0." in out
     assert "saved in again" in err
+
+
+def test_fit_compares_where_only_one_question_is_asked(run: Run, tmp_path: Path) -> None:
+    """All labels may then be equal, and ROC-AUC and its deviation are undefined."""
+    data, artifact = str(tmp_path / "data"), str(tmp_path / "artifact")
+    run("data", "simulate", data, "--models", "1", "--questions", "10")
+    tiny = ("fit", data, "--out", artifact, "--encoder", "lsa:8", "--embedding-dim", "4")
+    first = json.loads(run(*tiny, "--seeds", "2", "--format", "json")[0])[0]
+    assert first["roc_auc"] is None
+    assert first["accuracy_sd"] is not None
+    assert "roc_auc_sd" not in first
+    out, _ = run(*tiny, "--seeds", "1", "--epochs", "1")
+    assert "1 model, 8 questions to train on, 1 test question\n" in out
+    assert "1 epoch; 1 seed in" in out
+    assert "nan" not in out
 
 
 def test_fit_as_json_holds_every_metric_and_sd(run: Run) -> None:
@@ -185,12 +248,23 @@ def test_fit_refuses_what_it_would_overwrite_before_training(run: Run) -> None:
         (["--seeds", "0"], "seeds must be at least 1 but is 0"),
         (["--training-questions", "9999"], "9999"),
         (["--preset", "quick"], "preset must be one of paper, fast but is 'quick'"),
+        (["--device", "bogus"], "device must be"),
+        (["--split", "random", "--split-seed", "-1"], "split_seed must be at least 0 but is -1"),
         (["--encoder", "lsa:wide"], "WIDTH in `lsa:WIDTH` must be a positive whole number"),
     ],
 )
 def test_bad_fits(run: Run, words: list[str], message: str) -> None:
     _, err = run("fit", "data", "--out", "bad", *TINY_FIT, *words, code=2)
     assert message in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("key", ["seeds", "side", "split", "split_seed", "format", "encoder", "learning_rate", "seed"])
+def test_null_is_refused_in_a_file_where_it_means_nothing(run: Run, tmp_path: Path, key: str) -> None:
+    (tmp_path / "null.yaml").write_text(f"{key}: null\n")
+    _, err = run("fit", "data", "--out", "bad", "--config", str(tmp_path / "null.yaml"), code=2)
+    assert f"{key} must be " in err
+    assert "but is null" in err
     assert "Traceback" not in err
 
 

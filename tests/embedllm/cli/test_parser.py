@@ -107,12 +107,64 @@ def test_every_unknown_key_of_a_file_is_named_at_once(parser: Parser, tmp_path: 
         ("noise: [0.1", "is not valid YAML"),
         ("- noise", "must hold `key: value` lines but holds a list"),
         ("noise: loud", "noise must be a number but is 'loud'"),
+        ("embedding_dim: null", "bad.yaml: embedding_dim must be a whole number but is null"),
+        (
+            "epochs: null\nkeep: ~",
+            "epochs must be a whole number but is null; keep must be one of best, last but is null",
+        ),
     ],
 )
 def test_a_bad_file_is_told(parser: Parser, tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "bad.yaml"
     file.write_text(content)
     with pytest.raises(UsageError, match=message):
+        given(parser, "--config", str(file))
+
+
+def test_null_is_fine_where_it_is_allowed(parser: Parser, tmp_path: Path) -> None:
+    file = tmp_path / "open.yaml"
+    file.write_text("patience: null\ntraining_questions: null\n")
+    assert given(parser, "--config", str(file)) == {"patience": None, "training_questions": None}
+
+
+def test_null_is_fine_for_what_may_be_left_out(parser: Parser, tmp_path: Path) -> None:
+    """As `data` in configs/sweep.yaml."""
+    parser.add_argument("pool", nargs="?", type=str, default="simulated")
+    parser.add_argument("--label", type=str)
+    file = tmp_path / "open.yaml"
+    file.write_text("pool: null\nlabel: null\n")
+    arguments = parser.parse(["data", "--out", "model", "--config", str(file)])
+    assert arguments.label is None
+
+
+def test_null_on_the_command_line_is_called_null(parser: Parser) -> None:
+    with pytest.raises(UsageError, match=r"^embedding_dim must be a whole number but is null$"):
+        given(parser, "--embedding-dim", "null")
+
+
+@pytest.mark.parametrize("typed", ["--columns.model_name", "--columns.model-name"])
+def test_an_option_declared_with_underscores_works_in_both_spellings(parser: Parser, typed: str) -> None:
+    parser.add_argument("--columns.model_name", type=str)
+    arguments = parser.parse(["pool", "--out", "model", typed, "llm"])
+    assert arguments.columns.model_name == "llm"
+
+
+def test_what_help_hides_is_never_proposed(parser: Parser, tmp_path: Path) -> None:
+    file = tmp_path / "other.yaml"
+    file.write_text("print_shtub: 3\n")
+    with pytest.raises(ConfigError) as of_key:
+        given(parser, "--config", str(file))
+    with pytest.raises(UsageError) as of_option:
+        given(parser, "--print-shtub")
+    assert "unknown key 'print_shtub'" in str(of_key.value)
+    assert "unknown option --print-shtub" in str(of_option.value)
+    assert "shtab" not in str(of_key.value) + str(of_option.value)
+
+
+def test_a_hidden_argument_is_no_key(parser: Parser, tmp_path: Path) -> None:
+    file = tmp_path / "hidden.yaml"
+    file.write_text("print_shtab: bash\n")
+    with pytest.raises(ConfigError, match="unknown key 'print_shtab'"):
         given(parser, "--config", str(file))
 
 

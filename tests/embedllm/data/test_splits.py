@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from embedllm.data import CorrectnessMatrix, Split, default_split, given_split, leave_out, nested_subset, random_split
 from embedllm.data.splits import crossing_prompts, prompt_groups
-from embedllm.errors import DataError
+from embedllm.errors import ConfigError, DataError
 
 
 def make_data(prompts: list[str], benchmarks: list[str], sides: list[str | None] | None = None) -> CorrectnessMatrix:
@@ -64,6 +64,11 @@ def test_same_seed_same_split_other_seed_another():
 def test_fractions_that_do_not_fit_are_refused():
     with pytest.raises(DataError, match=r"fractions \(0.8, 0.1, 0.2\) must be non-negative and sum to 1"):
         random_split(make_data(["a"], ["b"]), seed=0, fractions=(0.8, 0.1, 0.2))
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(ConfigError, match=r"^split_seed must be at least 0 but is -1$"):
+        random_split(make_data(["a"], ["b"]), seed=-1)
 
 
 def test_a_split_names_every_fault():

@@ -3,11 +3,13 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.splits import Split
-from embedllm.errors import DataError
+from embedllm.errors import ConfigError, DataError
 from embedllm.training import FitData
+from embedllm.training.data import checked_device
 
 MODELS, QUESTIONS = 3, 10
 
@@ -69,3 +71,30 @@ def test_encodings_that_are_no_numbers_are_refused():
     broken[6, 1] = np.nan
     with pytest.raises(DataError, match="1 encodings hold NaN or infinity, the first in row 6"):
         FitData.build(matrix(ONES), split([0], [1], []), broken, device="cpu")
+
+
+@pytest.fixture
+def gpus(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine with so many CUDA devices, and no other accelerator."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: request.param > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: request.param)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+
+
+@pytest.mark.parametrize("gpus", [0], indirect=True)
+@pytest.mark.parametrize("name", ["cuda", "cuda:0", "bogus", ""])
+def test_without_a_gpu_only_the_cpu_is_allowed(gpus: None, name: str):
+    assert checked_device(None) == checked_device("cpu") == torch.device("cpu")
+    with pytest.raises(ConfigError) as error:
+        checked_device(name)
+    assert f"device must be cpu, the only device here, but is {name!r}" in str(error.value)
+    with pytest.raises(ConfigError, match="device must be cpu"):
+        FitData.pool(matrix(ONES), ENCODINGS, device=name)
+
+
+@pytest.mark.parametrize("gpus", [2], indirect=True)
+def test_every_gpu_may_be_named(gpus: None):
+    assert checked_device(None) == torch.device("cuda")
+    assert checked_device(torch.device("cuda:1")) == checked_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ConfigError, match="device must be one of cpu, cuda, cuda:0, cuda:1 but is 'cuda:2'"):
+        checked_device("cuda:2")
