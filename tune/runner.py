@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
 from embedllm.data.splits import Split
@@ -232,12 +232,13 @@ def resume_sweep(
     return Sweep.open(path).run(listeners, trials=trials)
 
 
-def rerun(path: str | os.PathLike[str], trial: int) -> tuple[TrialRecord, TrialRecord]:
+def rerun(path: str | os.PathLike[str], trial: "int | Literal['paper']") -> tuple[TrialRecord, TrialRecord]:
     """Train one trial of a sweep once more, by itself and in this process.
 
     Args:
         path: the sweep's folder.
-        trial: number of a trial that was complete, pruned or failed. The full budget is trained in any case.
+        trial: number of a trial that was complete, pruned or failed, or `paper` for the baseline. The full budget is
+            trained in any case.
 
     Returns:
         The record in the study, and the new one.
@@ -248,13 +249,17 @@ def rerun(path: str | os.PathLike[str], trial: int) -> tuple[TrialRecord, TrialR
     from tune.engine.fitting import PackFitter
 
     folder = SweepFolder.open(path)
-    known = {record.trial: record for record in read_records(folder.path) if record.role == "trial"}
+    records = read_records(folder.path)
+    # Of several baselines, all but the last were lost.
+    known = {"paper" if record.role == "baseline" else record.trial: record for record in records}
     if trial not in known:
-        raise ConfigError(f"{folder.path} has no trial {trial}; it has 0 to {max(known, default=0)}")
-    config = known[trial].config
+        last = max((record.trial for record in records if record.role == "trial"), default=0)
+        raise ConfigError(f"{folder.path} has no trial {trial}; it has 0 to {last}, and `paper`")
+    kept = known[trial]
+    config = kept.config
     sweep = Sweep.open(path, encoders=[config.encoder])
     source = SweepData(sweep.data, sweep.split, {config.encoder: sweep.encodings[config.encoder].matrix})
     settings = folder.config
     fitter = PackFitter(source, seeds=settings.seeds, objective=settings.objective, threads=settings.cpus_per_pack or 1)
-    [again] = fitter.fit(Pack(((trial, config),)))
-    return known[trial], again
+    [again] = fitter.fit(Pack(((kept.trial, config),), kept.role))
+    return kept, again

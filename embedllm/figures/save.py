@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib import rcParams
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from embedllm.figures.saved import INDEX_FILE, SavedFigure, read_captions
 from embedllm.figures.style import house_style
@@ -42,6 +43,7 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
     with house_style(), _boxes_for_unknown_letters():
         # The layout, which takes as long as the drawing, is found once for all formats: at the resolution of the PNG,
         # for letters are a little wider or narrower at another, and the outermost would be cut.
+        _take_dollars_literally(figure)
         figure.set_dpi(rcParams["savefig.dpi"])
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
@@ -55,6 +57,13 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
     )
     _write(folder / INDEX_FILE, lambda path: path.write_text(text + "\n", encoding="utf-8"))
     return saved
+
+
+def _take_dollars_literally(figure: Figure) -> None:
+    """Two `$` in a name from the data would be read as mathematics between them, and mostly be an error in it."""
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and "$" in text.get_text() and "\\math" not in text.get_text():
+            text.set_parse_math(False)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """`python -m tune rerun`: one trial once more, to see whether its result can be trusted."""
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 from jsonargparse import Namespace
 
@@ -11,13 +11,19 @@ from embedllm.cli.tables import add_format, render
 
 EXAMPLE = """
 python -m tune rerun sweep 17
+python -m tune rerun sweep paper
 """
 
 
 def add_arguments(parser: Parser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("sweep", metavar="SWEEP", help="folder of the sweep")
-    parser.add_argument("trial", type=int, metavar="TRIAL", help="number of the trial, as on the leaderboard")
+    parser.add_argument(
+        "trial",
+        type=int | Literal["paper"],
+        metavar="TRIAL",
+        help="number of the trial, or paper, as on the leaderboard",
+    )
     add_format(parser)
 
 
@@ -27,7 +33,7 @@ def run(args: Namespace) -> int:
     from tune.runner import rerun
 
     kept, again = rerun(args.sweep, args.trial)
-    print(f"trial {kept.trial}: {config_label(kept.config)}, {again.seeds} seeds", file=sys.stderr)
+    print(f"trial {args.trial}: {config_label(kept.config)}, {again.seeds} seeds", file=sys.stderr)
     names = [name for name in again.metrics if not name.endswith("_sd")]
     rows: list[dict[str, Any]] = [
         {

@@ -110,6 +110,16 @@ def test_long_tick_labels_are_not_cut(tmp_path: Path) -> None:
         assert edge.min() > 0.95
 
 
+def test_dollars_in_names_are_dollars(tmp_path: Path) -> None:
+    figure, axes = new_figure()
+    axes.set_title("costs $5 to_ $9^")
+    axes.set_xticks([0, 1], ["$a^$", "b"])
+    axes.set_yscale("log")
+    axes.plot([0, 1], [1, 1e4])
+    saved = save_figure(figure, tmp_path, "dollars", pd.DataFrame(), caption="")
+    assert "costs $5 to_ $9^" in saved.svg.read_text()
+
+
 def test_letters_that_the_font_lacks_bring_no_warnings(tmp_path: Path) -> None:
     figure, axes = new_figure()
     axes.set_title("数学 ∑ é")

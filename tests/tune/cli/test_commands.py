@@ -177,6 +177,14 @@ def test_an_interrupted_sweep_says_how_to_go_on(run: Run, home: Path, monkeypatc
     assert "Ended early: interrupted. `python -m tune resume sweep` goes on." in out
 
 
+def test_the_baseline_can_be_run_again_too(run: Run) -> None:
+    out, err = run("rerun", "sweep", "paper", "--format", "json")
+    rows = {row["metric"]: row for row in json.loads(out)}
+    assert rows["val_log_loss"]["difference"] == pytest.approx(0, abs=1e-5)
+    assert "test_log_loss" in rows, "the baseline is judged on the test questions, too"
+    assert err.startswith("trial paper: ")
+
+
 def test_resume_takes_new_surroundings(run: Run, home: Path, tmp_path: Path) -> None:
     shutil.copytree(home / "sweep", tmp_path / "sweep")
     shutil.copytree(home / "pool", tmp_path / "moved")
