@@ -24,9 +24,8 @@ def plan_new(config: SweepConfig) -> int:
     return _show(DryRun(config, path, findings=findings).look(), config)
 
 
-def plan_resumed(sweep: str, trials: int | None) -> int:
+def plan_resumed(folder: SweepFolder, trials: int | None) -> int:
     """Print what resuming a sweep would do; the exit code says whether it could."""
-    folder = SweepFolder.open(sweep)
     config = folder.config if trials is None else folder.config.replace(trials=trials)
     done, baseline = 0, True
     if (folder.path / JOURNAL_FILE).exists():  # else it was prepared, but no trial was ever asked for

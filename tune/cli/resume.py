@@ -47,24 +47,23 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> int:
     """Go on where the sweep ended, whatever ended it."""
-    from tune.engine.cluster import check_address
     from tune.folder import SweepFolder
 
     known = SweepFolder.open(args.sweep)
     folder = _moved(known, args.address, args.data)
-    check_address(folder.config.address)
-    if folder != known:
-        folder.save()
     if args.dry_run:
         from tune.cli.dry_run import plan_resumed
 
-        return plan_resumed(args.sweep, args.trials)
+        return plan_resumed(folder, args.trials)
 
     from tune.cli.session import conduct
     from tune.planning.preflight import check_storage, refuse
     from tune.runner import Sweep
+    from tune.search.study import is_locked
 
     refuse(check_storage(folder.config, folder.path))
+    if folder != known and not is_locked(folder.path):  # whoever runs it now needs what it began with
+        folder.save()
     return conduct(Sweep.open(args.sweep), trials=args.trials)
 
 
@@ -72,10 +71,14 @@ def _moved(folder: "SweepFolder", address: str | None, data: str | None) -> "Swe
     """The sweep with its new surroundings, not yet saved.
 
     Raises:
-        ConfigError: if there is no such data, or it is not the sweep's.
+        ConfigError: if no cluster answers there, or the data is not the sweep's.
+        DataError: if there is no such data.
     """
     changes: dict[str, str | None] = {}
     if address is not None:
+        from tune.engine.cluster import check_address
+
+        check_address(address)
         changes["address"] = None if address == LOCAL else address
     if data is not None:
         from embedllm.data.matrix import CorrectnessMatrix

@@ -100,6 +100,14 @@ def test_few_models_are_not_forecast() -> None:
     assert {cell.split for cell in plan.cells} == {"all benchmarks", *(f"without b{number}" for number in range(3))}
 
 
+def without_test_labels(data: CorrectnessMatrix, benchmark: str) -> CorrectnessMatrix:
+    """Nobody has answered the benchmark's test questions."""
+    base = CONFIG.base_split(data)
+    attempts = data.attempts.copy()
+    attempts[:, base.test[data.benchmarks[base.test] == benchmark]] = 0
+    return dataclasses.replace(data, attempts=attempts, correct=np.minimum(data.correct, attempts))
+
+
 def without_answers(data: CorrectnessMatrix, models: int, benchmarks: list[str]) -> CorrectnessMatrix:
     """The first `models` models have no answer on `benchmarks`."""
     attempts = data.attempts.copy()
@@ -128,10 +136,7 @@ def test_one_benchmark_that_can_be_forecast_has_no_contribution_matrix() -> None
 
 def test_a_benchmark_that_can_be_neither_judged_nor_forecast_is_not_trained_without() -> None:
     data = without_answers(small(models=12), 1, ["b2"])
-    base = CONFIG.base_split(data)
-    attempts = data.attempts.copy()
-    attempts[:, base.test[data.benchmarks[base.test] == "b2"]] = 0
-    bare = dataclasses.replace(data, attempts=attempts, correct=np.minimum(data.correct, attempts))
+    bare = without_test_labels(data, "b2")
     cells = held_out_cells(bare, CONFIG, None, True)
     check_plan(cells.plan(), bare)
     assert cells.benchmarks == ("b0", "b1")
@@ -141,10 +146,7 @@ def test_a_benchmark_that_can_be_neither_judged_nor_forecast_is_not_trained_with
 
 def test_a_benchmark_without_labelled_test_questions_is_forecast_but_not_judged() -> None:
     data = small()
-    base = CONFIG.base_split(data)
-    attempts = data.attempts.copy()
-    attempts[:, base.test[data.benchmarks[base.test] == "b2"]] = 0
-    bare = dataclasses.replace(data, attempts=attempts, correct=np.minimum(data.correct, attempts))
+    bare = without_test_labels(data, "b2")
     cells = held_out_cells(bare, CONFIG, None, False)
     check_plan(cells.plan(), bare)
     assert cells.judged == ("b0", "b1")

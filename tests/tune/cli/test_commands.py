@@ -195,6 +195,8 @@ def test_resume_takes_new_surroundings(run: Run, home: Path, tmp_path: Path) -> 
     _, err = run("resume", sweep, "--address", "127.0.0.1:9", code=2)
     assert "no Ray cluster answers at '127.0.0.1:9'" in err
     assert SweepFolder.open(sweep).config.address is None, "what does not answer is not kept"
+    run("resume", sweep, "--data", str(tmp_path / "moved"), "--dry-run")
+    assert SweepFolder.open(sweep).config.data != str(tmp_path / "moved"), "a dry run writes nothing"
     run("resume", sweep, "--data", str(tmp_path / "moved"), "--address", "local")
     assert SweepFolder.open(sweep).config.data == str(tmp_path / "moved")
 
