@@ -7,6 +7,16 @@ from embedllm.config import FitConfig
 
 FORMS = ("factor", "collapsed")
 
+DIM_STEP, LEAST_DIM = 8, 16
+
+
+def padded_dim(dim: int) -> int:
+    """Width at which embeddings of dimension `dim` are trained: the next multiple of 8, and at least 16.
+
+    Matrix products want whole vector registers: with 11 columns they take three times as long as with 16.
+    """
+    return max(LEAST_DIM, -(-dim // DIM_STEP) * DIM_STEP)
+
 
 def step_flops(form: str, models: int, width: int, dim: int, batch: int, *, pair_noise: bool) -> int:
     """Floating-point operations of the matrix products of one training step of one member."""
@@ -24,6 +34,13 @@ def cheaper_form(models: int, width: int, dim: int, batch: int, *, pair_noise: b
     )
 
 
+def forecast_flops(form: str, models: int, width: int, dim: int, questions: int) -> int:
+    """Floating-point operations of one member's noise-free log-odds of all models on `questions` questions."""
+    if form == "collapsed":
+        return 2 * models * width * (dim + questions)
+    return 2 * questions * dim * (width + models)
+
+
 def epoch_flops(config: FitConfig, models: int, width: int, num_train: int) -> int:
     """Floating-point operations of the matrix products of one epoch of one member.
 
@@ -35,7 +52,7 @@ def epoch_flops(config: FitConfig, models: int, width: int, num_train: int) -> i
     """
     trained_on = config.training_questions or num_train
     questions, groups = config.batch_shape(models, trained_on)
-    shape = (-(-models // groups), width, config.embedding_dim, questions)
+    shape = (-(-models // groups), width, padded_dim(config.embedding_dim), questions)
     pair_noise = config.noise_per == "pair" and config.noise > 0
     steps = -(-trained_on // questions) * groups
     return steps * min(step_flops(form, *shape, pair_noise=pair_noise) for form in FORMS)

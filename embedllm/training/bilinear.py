@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from embedllm.flops import FORMS, forecast_flops
 from embedllm.model import EmbedLLM
 
 ALIGN = 16  # floats; segments start on cache lines
@@ -80,11 +81,26 @@ class Layout:
         offset = torch.bmm(scaled, views["bias"][:, :, None])[:, :, 0] + (head_bias[:, 1:] - head_bias[:, :1])
         return torch.bmm(scaled, views["projection"].mT), offset
 
+    def logits(self, flat: Tensor, questions: Tensor) -> Tensor:
+        """Noise-free log-odds (K, Q, M) of (K, size) members on questions (Q, D), in the form of fewer FLOPs."""
+        shape = self.models, self.width, self.dim, len(questions)
+        if min(FORMS, key=lambda form: forecast_flops(form, *shape)) == "collapsed":
+            weights, offset = self.collapse(flat)
+            side_by_side = torch.addmm(offset.flatten(), questions, weights.flatten(0, 1).T)
+            return side_by_side.unflatten(1, offset.shape).transpose(0, 1)
+        views = self.views(flat)
+        head, head_bias = views["head_weight"], views["head_bias"]
+        scaled = views["model_embeddings"] * (head[:, 1:] - head[:, :1])
+        read = questions.expand(len(flat), *questions.shape)
+        projected = torch.baddbmm(views["bias"][:, None], read, views["projection"])
+        return torch.baddbmm((head_bias[:, 1:] - head_bias[:, :1])[:, :, None], projected, scaled.mT)
+
     def export(self, flat: Tensor, dim: int) -> EmbedLLM:
-        """The member's model without padding, copied to the CPU."""
+        """The member's model without padding, copied to the CPU; plain tensors, which autograd may use."""
         views = {name: view[0] for name, view in self.views(flat[None]).items()}
         cut = {name: view if name == "head_bias" else view[..., :dim] for name, view in views.items()}
-        return EmbedLLM(**{name: view.detach().clone().contiguous().cpu() for name, view in cut.items()})
+        with torch.inference_mode(False):
+            return EmbedLLM(**{name: view.detach().clone().contiguous().cpu() for name, view in cut.items()})
 
 
 def _numel(shape: tuple[int, ...]) -> int:

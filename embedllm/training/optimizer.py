@@ -21,25 +21,26 @@ class MemberAdam:
     def __init__(self, parameters: Tensor, gradient: Tensor, weight_decay: list[float]) -> None:
         self._first = [torch.zeros_like(row) for row in parameters]
         self._second = [torch.zeros_like(row) for row in parameters]
-        self._counts = [torch.zeros((), device=parameters.device) for _ in parameters]
+        self._one = torch.ones((), device=parameters.device)  # adding a number makes a tensor of it every time
+        self._counts = torch.zeros(len(parameters), device=parameters.device)
         self._weight_decay = weight_decay
         self._bind(parameters, gradient)
 
     def _bind(self, parameters: Tensor, gradient: Tensor) -> None:
-        columns = (parameters, gradient, self._first, self._second, self._counts)
+        columns = (parameters, gradient, self._first, self._second, self._counts.unbind())
         self._lists = [tuple([tensor] for tensor in row) for row in zip(*columns, strict=True)]
 
     def keep(self, rows: list[int], parameters: Tensor, gradient: Tensor) -> None:
         """Continue with a subset of the members, whose rows now lie in `parameters` and `gradient`."""
         self._first = [self._first[row] for row in rows]
         self._second = [self._second[row] for row in rows]
-        self._counts = [self._counts[row] for row in rows]
+        self._counts = self._counts[rows]
         self._weight_decay = [self._weight_decay[row] for row in rows]
         self._bind(parameters, gradient)
 
     def step(self, learning_rates: Sequence[float]) -> None:
         """Update the leading members, one for each learning rate, from their gradients."""
-        torch._foreach_add_(self._counts[: len(learning_rates)], 1.0)
+        self._counts[: len(learning_rates)].add_(self._one)
         for row, learning_rate in enumerate(learning_rates):
             self._update(row, learning_rate)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from embedllm.config import FitConfig, preset
-from embedllm.flops import FORMS, epoch_flops, step_flops
+from embedllm.flops import FORMS, epoch_flops, forecast_flops, padded_dim, step_flops
 
 
 def test_an_epoch_is_steps_times_the_cheaper_form() -> None:
@@ -16,8 +16,19 @@ def test_an_epoch_is_steps_times_the_cheaper_form() -> None:
 def test_groups_of_models_take_as_many_steps_more() -> None:
     config = FitConfig(embedding_dim=8, batch_questions=20, model_groups=3)
     assert config.batch_shape(9, 600) == (60, 3)
-    step = min(step_flops(form, 3, 16, 8, 60, pair_noise=True) for form in FORMS)
+    step = min(step_flops(form, 3, 16, padded_dim(8), 60, pair_noise=True) for form in FORMS)
     assert epoch_flops(config, 9, 16, 600) == 10 * 3 * step
+
+
+@pytest.mark.parametrize(("dim", "padded"), [(1, 16), (16, 16), (17, 24), (32, 32), (229, 232), (232, 232)])
+def test_embeddings_are_trained_in_whole_registers(dim: int, padded: int) -> None:
+    assert padded_dim(dim) == padded
+
+
+def test_forecasts_of_small_embeddings_project_the_questions() -> None:
+    small, large = ([forecast_flops(form, 83, 384, dim, 604) for form in FORMS] for dim in (16, 232))
+    assert small[0] == 2 * 604 * 384 * 16 + 2 * 604 * 16 * 83 < small[1]
+    assert large[1] == 2 * 83 * 232 * 384 + 2 * 604 * 384 * 83 < large[0]
 
 
 @pytest.mark.parametrize("changes", [{"noise": 0.0}, {"noise_per": "question"}])

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from embedllm.config import FitConfig
-from embedllm.flops import cheaper_form
+from embedllm.flops import cheaper_form, padded_dim
 
 if TYPE_CHECKING:
     from embedllm.data.matrix import CorrectnessMatrix
@@ -102,7 +102,7 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
     first = configs[0]
     models, width = shape.models, shape.widths[first.encoder]
     members = len(configs) * seeds
-    dim = max(config.embedding_dim for config in configs)
+    dim = padded_dim(max(config.embedding_dim for config in configs))
     subsets = [config.training_questions or shape.train for config in configs]
     questions, groups = first.batch_shape(models, max(subsets))
     streams = len(set(subsets)) * seeds
@@ -129,7 +129,7 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
     order = 3 * streams * max(subsets)  # int64 rows and a float32 mask
 
     together = min(members, max(1, SCORED_AT_ONCE // max(1, shape.val * models)))
-    scored = shape.val * (width + 7 * models * together) + together * models * width
+    scored = shape.val * (2 * width + models * (3 + 7 * together)) + together * models * width
     judged = 2 * EVALUATION_CELLS * models * shape.val + shape.val * width
     tables = [(shape.train + shape.val) * (encoding + models * labels) for encoding in shape.widths.values()]
     return PackMemory(

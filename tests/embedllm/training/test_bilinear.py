@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from embedllm.flops import cheaper_form, step_flops
+from embedllm.flops import cheaper_form, forecast_flops, step_flops
 from embedllm.model import EmbedLLM
 from embedllm.training.bilinear import (
     Batch,
@@ -189,6 +189,19 @@ def test_members_are_collapsed_together_as_each_alone():
     for member, dim in enumerate(DIMS):
         alone = layout.export(flat[member], dim).collapse()
         torch.testing.assert_close((weights[member], offset[member]), alone, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("questions", [2, 200])
+def test_log_odds_are_the_models_own_in_both_forms(questions: int):
+    layout, flat = members()
+    encodings = torch.randn(questions, layout.width, generator=torch.Generator().manual_seed(5))
+    shape = layout.models, layout.width, layout.dim, questions
+    cheaper = min(("factor", "collapsed"), key=lambda form: forecast_flops(form, *shape))
+    assert cheaper == ("factor" if questions == 2 else "collapsed")
+    found = layout.logits(flat, encodings)
+    for member, dim in enumerate(DIMS):
+        wanted = torch.from_numpy(layout.export(flat[member], dim).logits(encodings.numpy())).T
+        torch.testing.assert_close(found[member], wanted, rtol=1e-5, atol=1e-5)
 
 
 def test_the_cheaper_form_is_chosen_by_flops():

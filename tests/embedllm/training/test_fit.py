@@ -1,5 +1,7 @@
 """`fit_many`: members independent of companions, the right questions, early stopping, failures."""
 
+import importlib
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from torch.nn import functional
 from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
 from embedllm.training import FitData, fit, fit_many, fusible_groups
+from embedllm.training.bilinear import Layout
 from tests.embedllm.training.conftest import MODELS, TRAIN, VAL, planted
 from tests.embedllm.training.naive import NaiveEmbedLLM, pairs_of
 
@@ -71,8 +74,8 @@ def test_training_follows_the_naive_loop_on_the_same_batches(problem: FitData, g
     (member,) = run.train()
 
     order = torch.arange(MODELS)
-    for rows, mask in seen:
-        for block, counted in zip(rows[0], mask[0], strict=True):
+    for rows, scale in seen:
+        for block, counted in zip(rows[0], scale[0, :, :, 0], strict=True):
             questions = block[counted > 0]
             for number in range(groups):
                 group = order[number::groups]
@@ -188,6 +191,28 @@ def test_fusible_groups_cover_every_member_once(problem: FitData):
         dims = sorted({configs[index].embedding_dim for index in group})
         assert dims[-1] < 64 or dims == [64]  # padding 9 columns to 64 would cost more than fusing saves
         assert len({configs[index].batch_questions for index in group}) == 1
+
+
+def test_on_a_cpu_groups_are_cut_to_its_cache(problem: FitData, monkeypatch):
+    module = importlib.import_module("embedllm.training.fit")  # the package has a function of that name
+    configs = [BASE.replace(noise=0.01 * k, seed=seed) for k in range(4) for seed in range(3)]
+    assert fusible_groups(configs, problem) == [list(range(12))]
+    one = 4 * (4 * Layout(MODELS, problem.width, 16).size + 40 * problem.width)
+    monkeypatch.setattr(module, "CACHED", 7 * one)
+    assert fusible_groups(configs, problem) == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
+    whole = fit_many(configs, problem)
+    monkeypatch.setattr(module, "CACHED", 2 * one)
+    assert [len(group) for group in fusible_groups(configs, problem)] == [2, 1] * 4
+    assert [len(group) for group in fusible_groups(configs, problem, seeds_together=True)] == [3] * 4
+    for fused, alone in zip(whole, fit_many(configs, problem), strict=True):
+        assert_same(fused, alone)
+
+
+def test_trained_tensors_may_be_differentiated_through(problem: FitData):
+    tensors = fit(BASE, problem).model.tensors()
+    weight = torch.ones(MODELS, BASE.embedding_dim, requires_grad=True)
+    (tensors["model_embeddings"] * weight).sum().backward()
+    torch.testing.assert_close(weight.grad, tensors["model_embeddings"])
 
 
 def test_too_many_training_questions_is_refused(problem: FitData):
