@@ -13,6 +13,7 @@ the components of ε orthogonal to v_m averaged out: same expectation, lower var
 |v_m|² = u' (W'W) u.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,19 +82,29 @@ class Layout:
         offset = torch.bmm(scaled, views["bias"][:, :, None])[:, :, 0] + (head_bias[:, 1:] - head_bias[:, :1])
         return torch.bmm(scaled, views["projection"].mT), offset
 
-    def logits(self, flat: Tensor, questions: Tensor) -> Tensor:
-        """Noise-free log-odds (K, Q, M) of (K, size) members on questions (Q, D), in the form of fewer FLOPs."""
-        shape = self.models, self.width, self.dim, len(questions)
+    def logits(self, flat: Tensor, sides: Sequence[Tensor]) -> list[Tensor]:
+        """Noise-free log-odds (K, Q, M) of (K, size) members on each of several sets of questions (Q, D).
+
+        In whichever form takes fewer FLOPs over all of them.
+        """
+        shape = self.models, self.width, self.dim, sum(len(questions) for questions in sides)
         if min(FORMS, key=lambda form: forecast_flops(form, *shape)) == "collapsed":
             weights, offset = self.collapse(flat)
-            side_by_side = torch.addmm(offset.flatten(), questions, weights.flatten(0, 1).T)
-            return side_by_side.unflatten(1, offset.shape).transpose(0, 1)
+            stacked = offset.flatten(), weights.flatten(0, 1).T  # all members' models side by side
+            return [
+                torch.addmm(stacked[0], questions, stacked[1]).unflatten(1, offset.shape).transpose(0, 1)
+                for questions in sides
+            ]
         views = self.views(flat)
         head, head_bias = views["head_weight"], views["head_bias"]
         scaled = views["model_embeddings"] * (head[:, 1:] - head[:, :1])
-        read = questions.expand(len(flat), *questions.shape)
-        projected = torch.baddbmm(views["bias"][:, None], read, views["projection"])
-        return torch.baddbmm((head_bias[:, 1:] - head_bias[:, :1])[:, :, None], projected, scaled.mT)
+        constant = (head_bias[:, 1:] - head_bias[:, :1])[:, :, None]
+        found = []
+        for questions in sides:
+            read = questions.expand(len(flat), *questions.shape)
+            projected = torch.baddbmm(views["bias"][:, None], read, views["projection"])
+            found.append(torch.baddbmm(constant, projected, scaled.mT))
+        return found
 
     def export(self, flat: Tensor, dim: int) -> EmbedLLM:
         """The member's model without padding, copied to the CPU; plain tensors, which autograd may use."""

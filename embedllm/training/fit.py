@@ -148,6 +148,7 @@ def _cached_parts(
     dim = padded_dim(configs[group[-1]].embedding_dim)
     state = 4 * Layout(data.num_models, data.width, dim).size
     most = max(1, CACHED // (4 * (state + questions * data.width)))
+    most = -(-len(group) // -(-len(group) // most))  # parts of equal size
     parts: list[list[int]] = []
     for _, same in itertools.groupby(group, key=lambda index: configs[index].replace(seed=0)):
         seeds = list(same)

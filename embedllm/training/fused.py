@@ -255,20 +255,18 @@ class FusedRun:
     def _score(self, rows: slice) -> Tensor:
         """Train log-loss (on as many of the questions as validate), validation log-loss and accuracy: (T, 3)."""
         data, first = self.data, self.members[rows.start]
-        sample = first.stream.sample(len(first.val))
-        both = torch.cat([sample, first.val]).to(data.device)
-        encodings, target = torch.index_select(data.encodings, 0, both), torch.index_select(data.target, 0, both)
-        weight = torch.ones_like(target) if data.weight is None else torch.index_select(data.weight, 0, both)
-        logits = self.layout.logits(self.parameters[rows], encodings)
-
-        totals = [side.sum().clamp_min(1.0) for side in weight.tensor_split([len(sample)])]
-        losses = functional.softplus(logits).addcmul_(logits, target, value=-1).mul_(weight).sum(2)
-        train_loss, val_loss = (
-            side.sum(1) / total for side, total in zip(losses.tensor_split([len(sample)], 1), totals, strict=True)
+        sample = first.stream.sample(len(first.val)).to(data.device)
+        # The rows of one split lie at the end and need no copy.
+        held_out = first.val.to(data.device) if data.is_pool else slice(data.num_train, None)
+        sides = sample, held_out
+        logits = self.layout.logits(self.parameters[rows], [_rows(data.encodings, side) for side in sides])
+        (train_loss, _), (val_loss, accuracy) = (
+            _loss_and_accuracy(
+                found, _rows(data.target, side), None if data.weight is None else _rows(data.weight, side)
+            )
+            for found, side in zip(logits, sides, strict=True)
         )
-        held_out = slice(len(sample), None)
-        right = torch.where(logits[:, held_out] > 0, target[held_out], 1 - target[held_out]).mul_(weight[held_out])
-        return torch.stack([train_loss, val_loss, right.sum((1, 2)) / totals[1]], dim=1)
+        return torch.stack([train_loss, val_loss, accuracy], dim=1)
 
     def _prune(self, dropped: Iterable[int]) -> None:
         unwanted = set(dropped)
@@ -295,3 +293,17 @@ class FusedRun:
         )
         self.optimizer.keep(staying, self.parameters, self.gradient)
         self._bind_members()
+
+
+def _rows(table: Tensor, rows: Tensor | slice) -> Tensor:
+    return table[rows] if isinstance(rows, slice) else torch.index_select(table, 0, rows)
+
+
+def _loss_and_accuracy(logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Weighted mean cross-entropy and accuracy, (T,), of (T, questions, M) log-odds; labels are (questions, M)."""
+    total = float(target.numel()) if weight is None else weight.sum().clamp_min(1.0)
+    losses = functional.softplus(logits).addcmul_(logits, target, value=-1)
+    right = torch.where(logits > 0, target, 1 - target)
+    if weight is not None:
+        losses, right = losses.mul_(weight), right.mul_(weight)
+    return losses.sum((1, 2)) / total, right.sum((1, 2)) / total

@@ -129,7 +129,7 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
     order = 3 * streams * max(subsets)  # int64 rows and a float32 mask
 
     together = min(members, max(1, SCORED_AT_ONCE // max(1, shape.val * models)))
-    scored = shape.val * (2 * width + models * (3 + 7 * together)) + together * models * width
+    scored = shape.val * (width + models * (1 + 6 * together)) + together * models * width
     judged = 2 * EVALUATION_CELLS * models * shape.val + shape.val * width
     tables = [(shape.train + shape.val) * (encoding + models * labels) for encoding in shape.widths.values()]
     return PackMemory(
