@@ -10,9 +10,8 @@ from ray import tune
 
 from embedllm.errors import EmbedLLMError
 from tune.engine.cluster import Slots
-from tune.engine.searcher import OrderCallback, OrderQueue, OrderSearcher
+from tune.engine.searcher import OrderQueue, OrderScheduler, OrderSearcher, OrderStopper
 from tune.engine.trainable import OrderTrainable, Worker
-from tune.imports import import_alone
 
 
 def run_orders(
@@ -38,6 +37,7 @@ def run_orders(
         trainable,
         tune_config=tune.TuneConfig(
             search_alg=OrderSearcher(queue),
+            scheduler=OrderScheduler(queue),
             num_samples=-1,
             max_concurrent_trials=slots.count,
             reuse_actors=True,
@@ -47,14 +47,12 @@ def run_orders(
         run_config=tune.RunConfig(
             name="orders",
             storage_path=str(storage),
-            callbacks=[OrderCallback(queue)],
+            stop=OrderStopper(queue),
             failure_config=tune.FailureConfig(max_failures=0),
             verbose=0,
         ),
     )
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by the queue
-    # `fit` imports MLflow, to count uses of Ray's own callback, and the tracker's thread may be at it, too.
-    import_alone("mlflow")
     try:
         tuner.fit()
     except tune.TuneError as error:

@@ -1,4 +1,4 @@
-"""Ray Tune's view of a queue of orders: a searcher that suggests orders, and a callback that hears of their end."""
+"""Ray Tune's view of a queue of orders: a searcher that suggests orders, and who hears of their end."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from ray import cloudpickle
 from ray.exceptions import RayTaskError
-from ray.tune import Callback
+from ray.tune import Stopper
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from tune.engine.trainable import OUTCOME, TICKET, OutOfMemory, Rest, Ticket
@@ -78,7 +79,7 @@ class OrderSearcher(Searcher):
         return Rest(min(max(REST_SHARE * (now - self._idle_since), SHORTEST_REST), LONGEST_REST))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: the callback has been told already."""
+        """Nothing: stopper and scheduler have told the queue already."""
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the queue's owner knows all."""
@@ -87,8 +88,12 @@ class OrderSearcher(Searcher):
         """Nothing to restore: the queue's owner resumes from its own records."""
 
 
-class OrderCallback(Callback):
-    """Hands outcomes from Ray Tune to the queue, in the driver."""
+class OrderStopper(Stopper):
+    """Hands outcomes from Ray Tune to the queue, in the driver: what Ray Tune asks first about every result.
+
+    A Ray Tune callback would hear of them, too, but for its sake Ray Tune imports every integration it has (MLflow,
+    Comet, Weights & Biases) before the first worker starts, in order to count which are used: a second or more.
+    """
 
     def __init__(self, queue: OrderQueue) -> None:
         self._queue = queue
@@ -97,23 +102,39 @@ class OrderCallback(Callback):
         # Ray Tune pickles an experiment for `Tuner.restore`, which we have no use for; the queue stays here.
         return {}
 
-    def on_trial_result(
-        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
-    ) -> None:
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """An order was executed. Its outcome is taken out of the result, which Ray Tune would keep."""
         outcome = result.pop(OUTCOME)
-        if isinstance(outcome, Rest):
-            pass  # nobody waits for it
-        elif isinstance(outcome, OutOfMemory):
-            self._queue.died(trial.trial_id, f"out of memory: {outcome.reason}")
-        else:
-            self._queue.finished(trial.trial_id, outcome)
-        _release(trial)
+        if isinstance(outcome, OutOfMemory):
+            self._queue.died(trial_id, f"out of memory: {outcome.reason}")
+        elif not isinstance(outcome, Rest):  # nobody waits for a rest
+            self._queue.finished(trial_id, outcome)
+        return True
 
-    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+    def stop_all(self) -> bool:
+        """Never: the searcher says when there are no more orders."""
+        return False
+
+
+class OrderScheduler(FIFOScheduler):
+    """Takes orders as they come; tells the queue of those whose worker failed, and lets go of those that are done."""
+
+    def __init__(self, queue: OrderQueue) -> None:
+        super().__init__()
+        self._queue = queue
+
+    def __getstate__(self) -> dict[str, Any]:
+        # As for the stopper.
+        return {}
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:
         """The order's worker raised or died."""
         if not isinstance(trial.config[TICKET].order, Rest):
             self._queue.died(trial.trial_id, _reason(trial))
+        _release(trial)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """The order was executed."""
         _release(trial)
 
 

@@ -1,4 +1,4 @@
-"""The searcher and the callback without Ray Tune: orders, rests, and whose outcome reaches the queue."""
+"""The searcher, the stopper and the scheduler without Ray Tune: orders, rests, and whose outcome reaches the queue."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from ray.tune.search import Searcher
 
-from tune.engine.searcher import LONGEST_REST, SHORTEST_REST, OrderCallback, OrderSearcher
+from tune.engine.searcher import LONGEST_REST, SHORTEST_REST, OrderScheduler, OrderSearcher, OrderStopper
 from tune.engine.trainable import OUTCOME, TICKET, OutOfMemory, Rest, Ticket
 
 
@@ -59,18 +59,27 @@ def test_workers_needed_later_rest_longer_the_longer_they_wait() -> None:
 
 def test_outcomes_reach_the_queue_and_rests_do_not() -> None:
     queue = Queue()
-    callback = OrderCallback(queue)
-    for order, outcome in (("pack", "result"), ("pack", OutOfMemory("too big")), (Rest(0.1), Rest(0.1))):
-        one, result = trial(order), {"done": True, OUTCOME: outcome}
-        callback.on_trial_result(1, [], one, result)
+    stopper = OrderStopper(queue)
+    for outcome in ("result", OutOfMemory("too big"), Rest(0.1)):
+        result = {"done": True, OUTCOME: outcome}
+        assert stopper("t", result)
         assert OUTCOME not in result
-        assert one.config[TICKET].order is None
+    assert not stopper.stop_all()
     assert queue.heard == [("finished", "t", "result"), ("died", "t", "out of memory: too big")]
 
 
 def test_a_worker_that_dies_while_it_rests_costs_nothing() -> None:
     queue = Queue()
-    OrderCallback(queue).on_trial_error(1, [], trial(Rest(0.1)))
+    scheduler = OrderScheduler(queue)
+    scheduler.on_trial_error(None, trial(Rest(0.1)))
     assert queue.heard == []
-    OrderCallback(queue).on_trial_error(1, [], trial("pack"))
+    scheduler.on_trial_error(None, trial("pack"))
     assert queue.heard == [("died", "t", "no reason is known")]
+
+
+def test_orders_that_are_over_are_let_go() -> None:
+    done, failed = trial("pack"), trial("pack")
+    scheduler = OrderScheduler(Queue())
+    scheduler.on_trial_complete(None, done, {})
+    scheduler.on_trial_error(None, failed)
+    assert done.config[TICKET].order is failed.config[TICKET].order is None
