@@ -1,0 +1,86 @@
+"""What the shapes of fused training gain: whole vector registers, and groups that fit in the cache.
+
+    python -m benchmarks.shapes        # simulated data, random encodings; two minutes
+
+- registers: three seeds of the `fast` preset at dimensions that are no multiple of 8, trained at their own width and
+  at :func:`embedllm.flops.padded_dim`, as fits are.
+- cache: members of the `paper` recipe, seconds per member and epoch, trained in one group and in the groups of
+  :func:`embedllm.training.fusible_groups`.
+
+One thread, as a slot of a sweep has on two cores; both ways in turns, the best of `--rounds`.
+"""
+
+import argparse
+import importlib
+import time
+from collections.abc import Callable
+from unittest import mock
+
+import numpy as np
+import torch
+
+from embedllm.config import PRESETS
+from embedllm.data.simulate import simulate
+from embedllm.data.splits import random_split
+from embedllm.flops import padded_dim
+from embedllm.training import FitData, fit_many, fused
+
+fit_module = importlib.import_module("embedllm.training.fit")  # the package has a function of that name
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--questions", type=int, default=3000, help="of the small data; the large has twelve times")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    registers(problem_of(models=83, questions=args.questions, width=384), args.rounds)
+    cache(problem_of(models=112, questions=12 * args.questions, width=768), args.rounds)
+
+
+def problem_of(models: int, questions: int, width: int) -> FitData:
+    data = simulate(models=models, questions=questions, seed=0)
+    encodings = np.random.default_rng(0).standard_normal((questions, width), dtype=np.float32) / width**0.5
+    return FitData.build(data, random_split(data, seed=0), encodings)
+
+
+def registers(problem: FitData, rounds: int) -> None:
+    print("| dimension | trained at | own width | padded | ratio |\n|---|---|---|---|---|")
+    for dim in (11, 20, 31, 47, 62, 101):
+        configs = [PRESETS["fast"].replace(embedding_dim=dim, seed=seed) for seed in range(3)]
+
+        def own_width(configs: list = configs) -> None:
+            with mock.patch.object(fused, "padded_dim", lambda width: width):
+                fit_many(configs, problem)
+
+        alone, padded = in_turns(own_width, lambda configs=configs: fit_many(configs, problem), rounds)
+        print(f"| {dim} | {padded_dim(dim)} | {alone:.3f} s | {padded:.3f} s | {alone / padded:.2f} x |", flush=True)
+
+
+def cache(problem: FitData, rounds: int) -> None:
+    print("\n| members | dimension | one group | cut to the cache | ratio |\n|---|---|---|---|---|")
+    for dim, members in ((64, 16), (232, 12)):
+        configs = [PRESETS["paper"].replace(embedding_dim=dim, seed=seed, epochs=1) for seed in range(members)]
+
+        def one_group(configs: list = configs) -> None:
+            with mock.patch.object(fit_module, "CACHED", 1 << 40):
+                fit_many(configs, problem)
+
+        whole, cut = in_turns(one_group, lambda configs=configs: fit_many(configs, problem), rounds)
+        whole, cut = whole / members, cut / members
+        print(f"| {members} | {dim} | {whole:.3f} s | {cut:.3f} s | {whole / cut:.2f} x |", flush=True)
+
+
+def in_turns(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:
+    """Least seconds of either."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for action, taken in zip((first, second), seconds, strict=True):
+            started = time.perf_counter()
+            action()
+            taken.append(time.perf_counter() - started)
+    return min(seconds[0]), min(seconds[1])
+
+
+if __name__ == "__main__":
+    main()
