@@ -177,10 +177,7 @@ class Ablation:
                 fail=lambda cell, reason: CellOutcome.failed(cell, self.plan.splits[cell.split], reason),
             )
             if on_plan is not None:
-                on_plan(
-                    f"{len(waiting)} cells, {slots.count} batches at a time, on {slots.cpus} CPUs and {slots.gpus:g} "
-                    "GPUs each"
-                )
+                on_plan(f"{len(waiting)} cells, {slots.count} batches at a time, on {slots.each} each")
             payload = self.payload(waiting)
             import_alone("tune.engine.execution")
             from ablations.worker import CellWorker

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 def too_small(config: object, **lowest: int) -> list[str]:
     """Whole numbers that must be at least so much."""
     return [
-        f"{name} must be at least {low} but is {getattr(config, name)}"
+        f"{name} must be at least {low} but is {value}"
         for name, low in lowest.items()
-        if getattr(config, name) < low
+        if (value := getattr(config, name)) is None or value < low
     ]
 
 

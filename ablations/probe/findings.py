@@ -38,10 +38,11 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             f"{shares}. A community of similarly strong models lies together without sharing anything else; read the "
             "tests with ability removed beside the plain ones."
         )
+    seeds = int(tables["spaces"]["seeds"].max())
+    dampened = f"Averaging over {seeds} seeds dampens it." if seeds > 1 else "Averaging over seeds would dampen it."
     said.append(
         "Embedding distances are not determined by the data: another factorisation with the same predictions has other "
-        "distances, and what random initialisation put there stays in part. Averaging over "
-        f"{int(tables['spaces']['seeds'].max())} seeds dampens it. Function and profile distances "
+        f"distances, and what random initialisation put there stays in part. {dampened} Function and profile distances "
         "depend on the predictions alone."
     )
     said.append(

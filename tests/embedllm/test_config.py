@@ -64,3 +64,8 @@ def test_groups_keep_the_number_of_pairs():
 def test_small_data_gets_ten_batches_an_epoch():
     assert preset("fast").batch_shape(24, 300) == (30, 1)
     assert preset("fast").batch_shape(112, 29_000) == (512, 1)
+
+
+def test_nothing_is_no_dimension() -> None:
+    with pytest.raises(ConfigError, match="embedding_dim must be at least 1 but is None"):
+        FitConfig(embedding_dim=None)  # type: ignore[arg-type]

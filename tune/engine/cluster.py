@@ -56,6 +56,12 @@ class Slots:
         """As Ray Tune wants them."""
         return {"cpu": self.cpus, "gpu": self.gpus} if self.gpus else {"cpu": self.cpus}
 
+    @property
+    def each(self) -> str:
+        """What a slot has, in words."""
+        cpus = f"{self.cpus} CPU{'s' * (self.cpus > 1)}"
+        return f"{cpus} and {self.gpus:g} GPU{'s' * (self.gpus != 1)}" if self.gpus else cpus
+
 
 @dataclass(frozen=True)
 class Node:

@@ -42,11 +42,10 @@ class ClusterPlan:
     def line(self, config: SweepConfig) -> str:
         """One line on what is about to run, and why so."""
         slots, packs = self.slots, self.packs
-        each = f"{slots.cpus} CPU{'s' * (slots.cpus > 1)}" + (f" and {slots.gpus:g} GPUs" if slots.gpus else "")
         size = "one by one" if packs.size == 1 else f"in packs of up to {packs.size}"
         return (
             f"{config.trials} trials x {config.seeds} seeds {size} ({packs.reason}), "
-            f"{slots.count} at a time on {each} each"
+            f"{slots.count} at a time on {slots.each} each"
         )
 
 

@@ -220,7 +220,7 @@ def check_slots(slots: Slots, nodes: Sequence[Node]) -> list[Finding]:
     places = sum(node.places(slots) for node in nodes if node.alive)
     if places >= slots.count:
         return []
-    kind = f"{slots.cpus} CPUs" + (f" and {slots.gpus:g} GPUs" if slots.gpus else "")
+    kind = slots.each
     if not places:
         return [
             Finding(

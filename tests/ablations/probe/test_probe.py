@@ -128,7 +128,7 @@ def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) 
     names = ["communities", *(f"map_{space}" for space in spaces), *(f"similarity_{space}" for space in spaces)]
     assert [drawing.name for drawing in drawn] == [*names, "agreement"]
     for drawing in drawn:
-        drawing.figure.canvas.draw()
+        drawing.figure.draw_without_rendering()
         assert len(drawing.table)
     rows = [text.get_text() for text in drawn[5].figure.axes[1].get_yticklabels()]
     assert rows == tables["leaves"].query("space == 'function'").sort_values("place")["model"].tolist()
@@ -199,7 +199,7 @@ def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> Non
     assert any("an average pair on 100.0%.**" in line for line in DESIGN.findings(tables))
     assert not any("agrees most" in line for line in DESIGN.findings(tables))
     for drawing in DESIGN.draw(tables):
-        drawing.figure.canvas.draw()
+        drawing.figure.draw_without_rendering()
     flat = MadeResults(plan, embedding=lambda cell: np.ones((24, 3)), function=planted)
     with pytest.raises(DataError, match="seed 0: all 24 models have the same one"):
         DESIGN.tables(flat, right, CONFIG)

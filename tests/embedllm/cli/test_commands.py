@@ -1,11 +1,8 @@
 """The commands of `embedllm`, one after the other as a newcomer types them, on tiny simulated data."""
 
 import csv
-import importlib
 import io
 import json
-import re
-import typing
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +12,6 @@ import pytest
 from embedllm.cli import PROGRAM, main
 from embedllm.cli.data_import import COLUMNS
 from embedllm.cli.fit import DEFAULT_PRESET
-from embedllm.cli.parser import Parser
 from embedllm.data import CorrectnessMatrix
 from embedllm.evaluation import METRICS
 
@@ -62,39 +58,6 @@ def test_help_of_every_command(run: Run, name: str) -> None:
     assert examples
     assert all(line.startswith(f"  embedllm {name} ") for line in examples)
     assert max(map(len, out.splitlines())) <= 100
-
-
-def sample_value(parser: Parser, option: str, file: Path) -> list[str]:
-    """Something to type after an option: nothing for a flag, else a value of its type."""
-    action = parser._option_string_actions[option]
-    if action.nargs == 0:
-        return []
-    if option == "--config":
-        return [str(file)]
-    hint = getattr(action, "_typehint", str)
-    parts = [part for own in (hint, *typing.get_args(hint)) for part in typing.get_args(own)]  # `Literal[…] | None`
-    choices = [part for part in parts if isinstance(part, str)]
-    return [choices[0] if choices else "1"]
-
-
-@pytest.mark.parametrize("name", PROGRAM.commands)
-def test_every_option_of_the_help_parses_as_it_is_shown(run: Run, tmp_path: Path, name: str) -> None:
-    (tmp_path / "empty.yaml").write_text("")
-    shown = re.findall(r"^  (--[^\s,]+)", run(*name.split(), "--help")[0], flags=re.MULTILINE)
-    module = importlib.import_module(str(PROGRAM.commands[name].module))
-    assert shown
-    for option in shown:
-        parser = Parser(name)
-        module.add_arguments(parser)
-        parser.complete()
-        positional = ["x" for action in parser._actions if not action.option_strings]
-        required = [
-            word
-            for action in parser._actions
-            if action.required and action.option_strings
-            for word in (action.option_strings[0], "x")
-        ]
-        parser.parse([*positional, *required, option, *sample_value(parser, option, tmp_path / "empty.yaml")])
 
 
 def test_simulate_says_what_can_be_reached(run: Run, tmp_path: Path) -> None:
