@@ -13,7 +13,7 @@ DIM_STEP, LEAST_DIM = 8, 16
 def padded_dim(dim: int) -> int:
     """Width at which embeddings of dimension `dim` are trained: the next multiple of 8, and at least 16.
 
-    Matrix products want whole vector registers: with 11 columns they take three times as long as with 16.
+    Matrix products want whole vector registers: a fit at width 11 takes almost twice as long as one at 16.
     """
     return max(LEAST_DIM, -(-dim // DIM_STEP) * DIM_STEP)
 
