@@ -1,11 +1,12 @@
-"""How much do packs, and a sampler that is shown only part of a long sweep, cost in the quality of proposals?
+"""What do packs, a sampler that is shown only part of a long sweep, and beginning with the preset do to proposals?
 
-    python -m tune run DATA --trials 512 --seeds 1 --sampler random --space.encoder lsa --out SWEEP
+    python -m tune run DATA --trials 600 --seeds 1 --sampler random --space.encoder lsa,all-MiniLM-L6-v2 --out SWEEP
     python -m benchmarks.sampler SWEEP
 
-A Gaussian process through the finished trials of a random sweep stands in for training: it tells the val log-loss of
-any configuration at once. The sweep's own study then searches it as the engine would, with packs in flight on two
-slots, once for every sampler seed. Regret is the best value found minus the lowest of 200,000 random configurations.
+A Gaussian process for each encoder through the finished trials of a random sweep stands in for training: it tells the
+val log-loss of any configuration at once. The sweep's own study then searches it as the engine would, with packs in
+flight on two slots, once for every sampler seed. Regret is the best value found minus the lowest of 200,000 random
+configurations.
 """
 
 import argparse
@@ -26,7 +27,8 @@ from embedllm.config import FitConfig
 from tune.config import SweepConfig
 from tune.folder import SweepFolder
 from tune.records import TrialRecord
-from tune.search import samplers
+from tune.search import samplers, study
+from tune.search.space import fit_config, start_configurations
 from tune.search.study import SweepStudy, read_records
 
 AXES = ("embedding_dim", "noise", "training_questions", "learning_rate", "weight_decay", "batch_questions")
@@ -59,6 +61,10 @@ def main() -> None:
     show("TPE, one by one", one_by_one, one_by_one)
     for pack in (1, 4, 12, 16):
         show(f"TPE, {SLOTS} packs of {pack}", regrets(args.trials, args.seeds, sampler="tpe", pack=pack), one_by_one)
+    with mock.patch.object(study, "unused_starts", return_value=[]):
+        for pack in (1, 12):
+            without = regrets(args.trials, args.seeds, sampler="tpe", pack=pack)
+            show(f"TPE, {SLOTS} packs of {pack}, without beginning with the preset", without, one_by_one)
     show("random", regrets(args.trials, args.seeds, sampler="random", pack=16), one_by_one)
     print(f"\n{args.long_trials} trials in packs of 12:\n", flush=True)
     print("| TPE is shown | regret, median | quartiles | against all, Wilcoxon p |\n|---|---|---|---|", flush=True)
@@ -70,36 +76,52 @@ def main() -> None:
 
 
 def surrogate(sweep: Path, config: SweepConfig, num_train: int) -> tuple[Objective, float]:
-    """Val log-loss of a configuration by a Gaussian process, and the lowest of many."""
+    """Val log-loss of a configuration by Gaussian processes, and the lowest of many."""
     records = [record for record in read_records(sweep) if record.role == "trial" and record.state == "COMPLETE"]
-    points = np.stack([coordinates(record.config, num_train) for record in records])
-    values = np.array([record.metrics["val_log_loss"] for record in records])
-    center, scale = points.mean(axis=0), points.std(axis=0) + 1e-12
-    # Bad configurations are far off; the logarithm of the excess lets the process see differences among good ones.
-    excess = np.log(values - values.min() + 1e-3)
-    kernel = ConstantKernel() * RBF(np.ones(points.shape[1])) + WhiteKernel()
-    process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0).fit((points - center) / scale, excess)
-
-    def predict(points: np.ndarray) -> np.ndarray:
-        return np.exp(process.predict((points - center) / scale))
-
-    def objective(candidate: FitConfig) -> float:
-        return float(predict(coordinates(candidate, num_train)[None])[0])
-
+    floor = min(record.metrics["val_log_loss"] for record in records) - 1e-3
     with tempfile.TemporaryDirectory() as scratch:
         many = config.replace(sampler="random", trials=PROBES)
-        with SweepStudy(Path(scratch), many, num_train) as study:
-            probes = np.stack([coordinates(candidate, num_train) for _, candidate in study.ask(2000)])
+        with SweepStudy(Path(scratch), many, num_train) as drawn:
+            probes = np.stack([coordinates(candidate, num_train) for _, candidate in drawn.ask(2000)])
     generator = np.random.default_rng(0)
     # Axes are independent under random sampling: shuffling each column makes as many random configurations as needed.
     mixed = np.stack([generator.choice(column, PROBES) for column in probes.T], axis=1)
-    lowest = min(float(predict(part).min()) for part in np.array_split(mixed, 50))
-    held_out = GaussianProcessRegressor(process.kernel_, optimizer=None, normalize_y=True)
+    predictors, lowest = {}, float("inf")
+    for encoder in config.space.encoder:
+        own = [record for record in records if record.config.encoder == encoder]
+        points = np.stack([coordinates(record.config, num_train) for record in own])
+        losses = np.array([record.metrics["val_log_loss"] for record in own])
+        predictors[encoder] = predict = predictor(encoder, points, losses, floor)
+        best = min(float(predict(part).min()) for part in np.array_split(mixed, 50))
+        [start] = [start for start in start_configurations(config, num_train) if start["encoder"] == encoder]
+        preset = predict(coordinates(fit_config(start, config, num_train), num_train)[None])[0]
+        print(f"  lowest of {PROBES:,} random configurations {best:.4f}, the preset {preset:.4f}")
+        lowest = min(lowest, best)
+    print(flush=True)
+
+    def objective(candidate: FitConfig) -> float:
+        return float(predictors[candidate.encoder](coordinates(candidate, num_train)[None])[0])
+
+    return objective, lowest
+
+
+def predictor(encoder: str, points: np.ndarray, losses: np.ndarray, floor: float) -> Callable[[np.ndarray], np.ndarray]:
+    """A Gaussian process through the trials of one encoder."""
+    center, scale = points.mean(axis=0), points.std(axis=0) + 1e-12
+    # Bad configurations are far off; the logarithm of the excess lets the process see differences among good ones.
+    excess = np.log(losses - floor)
+    kernel = ConstantKernel() * RBF(np.ones(points.shape[1])) + WhiteKernel()
+    process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0).fit((points - center) / scale, excess)
     half = len(points) // 2
+    held_out = GaussianProcessRegressor(process.kernel_, optimizer=None, normalize_y=True)
     held_out.fit((points[:half] - center) / scale, excess[:half])
     ranks = pd.Series(held_out.predict((points[half:] - center) / scale)).corr(pd.Series(excess[half:]), "spearman")
-    print(f"surrogate from {len(points)} trials; Spearman correlation on held-out trials {ranks:.2f}\n", flush=True)
-    return objective, lowest
+    print(f"{encoder}: surrogate from {len(points)} trials, Spearman correlation on held-out trials {ranks:.2f}")
+
+    def predict(points: np.ndarray) -> np.ndarray:
+        return floor + np.exp(process.predict((points - center) / scale))
+
+    return predict
 
 
 def coordinates(config: FitConfig, num_train: int) -> np.ndarray:
@@ -112,22 +134,22 @@ def search(config: SweepConfig, num_train: int, objective: Objective, trials: in
     slots, pack = config.slots or SLOTS, config.pack or 1
     best, asked = float("inf"), 0
     running: deque[list[tuple[int, FitConfig]]] = deque()
-    with tempfile.TemporaryDirectory() as folder, SweepStudy(Path(folder), config, num_train) as study:
+    with tempfile.TemporaryDirectory() as folder, SweepStudy(Path(folder), config, num_train) as sweep:
         while running or asked < trials:
             while len(running) < slots and asked < trials:
-                running.append(study.ask(min(pack, trials - asked)))
+                running.append(sweep.ask(min(pack, trials - asked)))
                 asked += len(running[-1])
             for number, candidate in running.popleft():
                 value = objective(candidate)
                 best = min(best, value)
-                study.tell(TrialRecord(number, "COMPLETE", candidate, metrics={"val_log_loss": value}))
+                sweep.tell(TrialRecord(number, "COMPLETE", candidate, metrics={"val_log_loss": value}))
     return best
 
 
 def show(name: str, regrets: list[float], reference: list[float]) -> None:
     low, middle, high = statistics.quantiles(regrets, n=4)
     p_value = "" if regrets is reference else f"{wilcoxon(regrets, reference).pvalue:.2f}"
-    print(f"| {name} | {middle:.4f} | {low:.4f}–{high:.4f} | {p_value} |", flush=True)
+    print(f"| {name} | {middle:z.4f} | {low:z.4f}–{high:z.4f} | {p_value} |", flush=True)
 
 
 if __name__ == "__main__":

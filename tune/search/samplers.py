@@ -2,6 +2,7 @@
 
 import importlib.util
 import warnings
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,20 +16,22 @@ from optuna.trial import FrozenTrial, TrialState
 from embedllm.errors import ConfigError
 from tune.config import SweepConfig
 from tune.search.memory import recent_study, remembers_all
-from tune.search.space import enumerate_space, space_size
+from tune.search.space import enumerate_space, space_size, start_configurations
 
-STARTUP_TRIALS = 16
-"""Random trials before TPE makes proposals."""
+STARTUP_TRIALS = 12
+"""Trials before TPE makes proposals: the preset on each encoder, the rest random."""
 
-EXPLORE_EVERY = 4
-"""Every fourth trial under TPE is random, as in BOHB: TPE is greedy about choices and would otherwise stay to the end
+EXPLORE_EVERY = 8
+"""Every eighth trial under TPE is random, as in BOHB: TPE is greedy about choices and would otherwise stay to the end
 with the encoder and training size that happened to do well at first."""
 
 RESAMPLES = 8
 """Proposals tried before a used-up configuration is replaced by a random unused one."""
 
 
-def make_sampler(config: SweepConfig, space: Mapping[str, BaseDistribution], ordinal: int) -> BaseSampler:
+def make_sampler(
+    config: SweepConfig, space: Mapping[str, BaseDistribution], ordinal: int, starts: Sequence[dict[str, Any]] = ()
+) -> BaseSampler:
     """The sampler for the next generation of trials.
 
     Args:
@@ -36,6 +39,7 @@ def make_sampler(config: SweepConfig, space: Mapping[str, BaseDistribution], ord
         space: distribution of every axis.
         ordinal: number of trials proposed before. It enters the seed: a resumed sweep must not draw its first
             configurations once more.
+        starts: proposed before all others.
 
     Raises:
         ConfigError: if the sampler needs a package that is not installed.
@@ -57,7 +61,26 @@ def make_sampler(config: SweepConfig, space: Mapping[str, BaseDistribution], ord
             base = RandomSampler(seed=seed)
     choices = list(enumerate_space(config.space)) if space_size(config.space) is not None else None
     explorer = RandomSampler(seed=seed_to_explore) if config.sampler == "tpe" else None
-    return JointSampler(base, explorer, space, seed, choices, ordinal, in_order=config.sampler == "grid")
+    return JointSampler(base, explorer, space, seed, choices, ordinal, starts, in_order=config.sampler == "grid")
+
+
+def unused_starts(study: Study, config: SweepConfig, num_train: int, ordinal: int) -> list[dict[str, Any]]:
+    """The start configurations still to be proposed; none for samplers that do not learn: they are to be unbiased.
+
+    A learning sampler follows what did well in its first few trials. Without a fair trial of each encoder among them
+    it settles on one by chance: see the section on proposals in benchmarks/RESULTS.md.
+
+    Args:
+        study: the search's.
+        config: the sweep's.
+        num_train: number of training questions.
+        ordinal: number of trials proposed before.
+    """
+    starts = start_configurations(config, num_train) if config.learns else []
+    if ordinal >= len(starts):
+        return []
+    used = _used(study)  # lost ones wait to be run again
+    return [values for values in starts if _key(values) not in used]
 
 
 class JointSampler(BaseSampler):
@@ -65,11 +88,12 @@ class JointSampler(BaseSampler):
 
     Args:
         base: the sampler that makes the proposals.
-        explorer: makes every fourth of them, where there is one.
+        explorer: makes every eighth of them, where there is one.
         space: distribution of every axis.
         seed: seed of the choice among unused configurations.
         choices: every configuration of a finite space; None if an axis is a range.
         ordinal: number of trials proposed before.
+        starts: configurations to propose before all others.
         in_order: propose the unused configurations in the order of `choices`: grid search.
     """
 
@@ -81,6 +105,7 @@ class JointSampler(BaseSampler):
         seed: int,
         choices: Sequence[dict[str, Any]] | None,
         ordinal: int,
+        starts: Sequence[dict[str, Any]] = (),
         *,
         in_order: bool,
     ) -> None:
@@ -89,6 +114,7 @@ class JointSampler(BaseSampler):
         self._random = np.random.default_rng(seed)
         self._choices = choices
         self._ordinal = ordinal
+        self._starts = deque(starts)
         self._explorer = explorer
         self._in_order = in_order
         self._memory: Study | None = None
@@ -106,6 +132,8 @@ class JointSampler(BaseSampler):
         if "fixed_params" in trial.system_attrs:  # a lost trial's configuration, to be run again
             return dict(trial.system_attrs["fixed_params"])
         self._ordinal += 1
+        if self._starts:
+            return self._starts.popleft()
         if self._choices is None:
             return self._propose(study, trial)
         used = _used(study)

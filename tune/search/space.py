@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from optuna.distributions import (
@@ -83,8 +83,44 @@ def fit_config(values: Mapping[str, Any], config: SweepConfig, num_train: int) -
         base = base.replace(batch_questions=_batch_for(base.batch_questions, num_train))
     changes = dict(values)
     asked = changes.pop("training_questions")
+    return base.replace(**changes, training_questions=_training_questions(asked, num_train), seed=config.seed)
+
+
+def _training_questions(asked: float, num_train: int) -> int:
+    """A number of training questions; up to 1 `asked` is a fraction of all."""
     count = round(asked * num_train) if asked <= 1 else int(asked)
-    return base.replace(**changes, training_questions=min(max(count, 1), num_train), seed=config.seed)
+    return min(max(count, 1), num_train)
+
+
+def start_configurations(config: SweepConfig, num_train: int) -> list[dict[str, Any]]:
+    """Where a search may begin: one value per axis, the preset's with the most training questions, on each encoder.
+
+    What the preset holds and the space does not is replaced by the nearest that it does.
+    """
+    standard = fit_config({"training_questions": 1.0}, config, num_train)
+    values: dict[str, Any] = {}
+    for name, axis in distributions(config.space, num_train).items():
+        if name == "training_questions":
+            values[name] = _largest(axis, num_train)
+        elif name != "encoder":
+            values[name] = _nearest(getattr(standard, name), axis)
+    return [{"encoder": encoder, **values} for encoder in config.space.encoder]
+
+
+def _largest(axis: BaseDistribution, num_train: int) -> Any:
+    if isinstance(axis, CategoricalDistribution):
+        choices: Sequence[Any] = axis.choices
+        return max(choices, key=lambda choice: _training_questions(choice, num_train))
+    return axis.high  # type: ignore[attr-defined]
+
+
+def _nearest(value: float | None, axis: BaseDistribution) -> Any:
+    """Of what an axis holds, the nearest to `value`; the first choice, or the low end, where there is none."""
+    if isinstance(axis, CategoricalDistribution):
+        choices: Sequence[Any] = axis.choices
+        return choices[0] if value is None else min(choices, key=lambda choice: abs(choice - value))
+    low, high = axis.low, axis.high  # type: ignore[attr-defined]
+    return low if value is None else min(max(value, low), high)
 
 
 def _batch_for(largest: int, num_train: int) -> int:

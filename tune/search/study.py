@@ -22,7 +22,7 @@ from tune.records import TrialRecord
 from tune.results.scores import write_scores
 from tune.search.journal import BatchedJournal, repair_journal
 from tune.search.objectives import objective_value
-from tune.search.samplers import make_sampler, unused_configurations
+from tune.search.samplers import make_sampler, unused_configurations, unused_starts
 from tune.search.space import baseline_config, distributions, suggest
 
 JOURNAL_FILE = "journal.log"
@@ -94,7 +94,7 @@ class SweepStudy:
     def ask(self, count: int) -> list[tuple[int, FitConfig]]:
         """The next trials, now RUNNING: numbers and configurations. Fewer than `count` where a finite space is used up.
 
-        Configurations of lost trials come first.
+        Configurations of lost trials come first; a learning sampler's first are the preset on each encoder.
         """
         study = self._studies["trial"]
         trials = study.get_trials(deepcopy=False)
@@ -103,9 +103,10 @@ class SweepStudy:
         if left is not None:
             count = min(count, left + waiting)
         ordinal = sum(trial.state != TrialState.WAITING and "lost" not in trial.user_attrs for trial in trials)
+        starts = unused_starts(study, self.config, self.num_train, ordinal)
         asked = []
         with self._batch():
-            study.sampler = make_sampler(self.config, self.distributions, ordinal)
+            study.sampler = make_sampler(self.config, self.distributions, ordinal, starts)
             for _ in range(count):
                 trial = study.ask()
                 config = suggest(trial, self.config, self.num_train)

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from embedllm.config import preset
 from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.search.space import baseline_config, distributions, enumerate_space, fit_config, space_size, suggest
+from tune.search.space import (
+    baseline_config,
+    distributions,
+    enumerate_space,
+    fit_config,
+    space_size,
+    start_configurations,
+    suggest,
+)
 
 AXES = {"encoder": "lsa", "embedding_dim": 8, "noise": 0.1, "learning_rate": 0.01, "weight_decay": 0.0}
 FINITE = SearchSpace(
@@ -43,6 +51,49 @@ def test_batches_shrink_on_little_data() -> None:
     assert batches == {100: 32, 2400: 128, 6000: 352, 29_000: 512}
     assert fit_config({**values, "batch_questions": 512}, SweepConfig(), 100).batch_questions == 512
     assert fit_config(values, SweepConfig(preset="paper"), 100).batch_questions is None
+
+
+@st.composite
+def spaces(draw: st.DrawFn) -> SearchSpace:
+    def axis(values: st.SearchStrategy[float]) -> Range | list[float]:
+        if draw(st.booleans()):
+            return draw(st.lists(values, min_size=1, max_size=3, unique=True))
+        low, high = sorted((draw(values), draw(values)))
+        return Range(low, high)
+
+    axes = {
+        "embedding_dim": axis(st.integers(1, 500)), "noise": axis(st.floats(0, 0.5)),
+        "learning_rate": axis(st.floats(1e-5, 0.5)), "weight_decay": axis(st.floats(0, 0.1)),
+        "training_questions": axis(draw(st.sampled_from([st.floats(0.01, 1), st.integers(2, 1000)]))),
+    }  # fmt: skip
+    epochs = draw(st.none() | st.lists(st.integers(1, 50), min_size=1, max_size=3, unique=True))
+    return SearchSpace(encoder=["a", "b"], epochs=epochs, **axes)  # type: ignore[arg-type]
+
+
+@given(space=spaces(), name=st.sampled_from(["fast", "paper"]))
+def test_a_search_begins_inside_its_space(space: SearchSpace, name: str) -> None:
+    config = SweepConfig(space=space, preset=name)
+    axes = distributions(space, 1000)
+    found = start_configurations(config, 1000)
+    assert [values["encoder"] for values in found] == ["a", "b"]
+    for values in found:
+        assert list(values) == list(axes)
+        assert all(axes[name]._contains(axes[name].to_internal_repr(value)) for name, value in values.items())
+        assert suggest(optuna.trial.FixedTrial(values), config, 1000) == fit_config(values, config, 1000)
+
+
+def test_a_search_begins_with_the_nearest_to_the_preset_and_the_most_questions() -> None:
+    space = SearchSpace(
+        encoder=["a"], embedding_dim=[16, 200, 300], noise=Range(0.1, 0.2), training_questions=[0.5, 300, 1.0],
+        learning_rate=Range(1e-4, 1e-3), batch_questions=[16, 400],
+    )  # fmt: skip
+    [found] = start_configurations(SweepConfig(space=space), 20_000)
+    assert found == {
+        "encoder": "a", "embedding_dim": 200, "noise": 0.1, "training_questions": 1.0, "learning_rate": 1e-3,
+        "weight_decay": 1e-5, "batch_questions": 400,
+    }  # fmt: skip
+    [found] = start_configurations(SweepConfig(space=space, preset="paper"), 20_000)
+    assert found["batch_questions"] == 16  # the recipe's batch depends on the number of models: the first choice
 
 
 def test_too_many_training_questions_are_refused() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from embedllm.config import preset
 from embedllm.errors import ConfigError
-from tune.config import SearchSpace, SweepConfig
+from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.search.journal import BatchedJournal
 from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, is_lost, read_records
@@ -157,6 +157,32 @@ def test_tpe_keeps_exploring(tmp_path: Path) -> None:
     # It has found the better encoder, and goes on looking at the other.
     assert later.count("lsa") > 25
     assert later.count("lsa:96") >= 3
+
+
+def test_learning_samplers_begin_with_the_preset_on_each_encoder(tmp_path: Path) -> None:
+    space = SearchSpace(encoder=["lsa", "lsa:96"], embedding_dim=Range(8, 64))
+    with SweepStudy(tmp_path, SweepConfig(space=space), 16_000) as study:
+        first, second, third = (config for _, config in study.ask(3))
+    assert [first, second] == [preset("fast").replace(encoder=name, embedding_dim=64, training_questions=16_000)
+                               for name in ("lsa", "lsa:96")]  # fmt: skip
+    assert third.learning_rate != first.learning_rate
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc"])
+def test_other_samplers_stay_unbiased(tmp_path: Path, sampler: str) -> None:
+    with SweepStudy(tmp_path, SweepConfig(sampler=sampler), 1000) as study:  # type: ignore[arg-type]
+        assert all(config.learning_rate != preset("fast").learning_rate for _, config in study.ask(6))
+
+
+def test_the_first_configurations_are_not_proposed_again_when_lost(tmp_path: Path) -> None:
+    space = SearchSpace(encoder=["lsa", "lsa:64", "lsa:96"])
+    with SweepStudy(tmp_path, SweepConfig(space=space), 1000) as study:
+        lost = [config for _, config in study.ask(2)]  # of three; the third is still to come
+    with SweepStudy(tmp_path, SweepConfig(space=space), 1000) as study:
+        asked = [config for _, config in study.ask(2)] + [config for _, config in study.ask(6)]
+    assert asked[:2] == lost
+    assert asked[2] == lost[0].replace(encoder="lsa:96")
+    assert len(set(asked)) == 8
 
 
 def test_cmaes_without_its_package_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
