@@ -101,9 +101,9 @@ def _bars(questions: pd.DataFrame) -> Drawing:
         figure,
         questions[questions["metric"].isin(METRICS)],
         "Predictions on each benchmark's test questions by methods trained with it (open bars) and without any "
-        "question "
-        f"of it (filled); {_between(sizes.min(), sizes.max())} questions per benchmark, {questions['seeds'].max()} "
-        f"seeds of EmbedLLM. Axes do not start at zero. {intervals}; for comparisons see the paired differences.",
+        f"question of it (filled); {_between(sizes.min(), sizes.max())} questions per benchmark, "
+        f"{questions['seeds'].max()} seeds of EmbedLLM. Axes do not start at zero. {intervals}; for comparisons see "
+        "the paired differences.",
     )
 
 
@@ -173,7 +173,9 @@ def _counts(forecast: pd.DataFrame) -> Drawing:
             style: dict[str, Any] = {"fmt": marker, "color": COLOURS[colour], "elinewidth": 0.9, "capsize": 1.5}
             reach = _reach(rows, "tau_median", "tau_low", "tau_high")
             left.errorbar(rows["tau_median"], y, xerr=reach, label=FEATURE_TITLES[features], **style)
-            right.errorbar(rows["significant"], y, xerr=rows["significant_sd"].fillna(0).to_numpy(), **style)
+            spread = rows["significant_sd"].fillna(0)
+            ends = np.stack([spread.clip(upper=rows["significant"]), spread.clip(upper=repeats - rows["significant"])])
+            right.errorbar(rows["significant"], y, xerr=ends, **style)
         left.axvline(0, color=COLOURS["ink"], linewidth=0.8)
         left.set_title(title)
         left.set_xlabel("Kendall's τ, median and 5–95 % of splits")
@@ -188,9 +190,8 @@ def _counts(forecast: pd.DataFrame) -> Drawing:
         forecast,
         f"Forecast of each benchmark's accuracy for models the regression did not see: {repeats} random splits, "
         f"{forecast['train_models'].max()} models to learn from and {forecast['test_models'].max()} to test on, the "
-        "same "
-        "splits for all features, none of which saw the benchmark. Bars on the left are the spread over overlapping "
-        "splits, not confidence intervals; on the right ± sd over seeds of EmbedLLM.",
+        "same splits for all features, none of which saw the benchmark. Bars on the left are the spread over "
+        "overlapping splits, not confidence intervals; on the right ± sd over seeds of EmbedLLM, cut at none and all.",
     )
 
 
@@ -270,15 +271,16 @@ def _contributions(rows: pd.DataFrame, regression: str) -> Drawing:
     axis.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axis, shrink=0.8, pad=0.02)
     bar.set_ticks([-1, 0, 1], labels=[f"hurts\n−{reach:.2g}", "0", f"helps\n+{reach:.2g}"])
+    bar.set_label(f"squared error saved, sum over {rows['repeats'].max()} splits")
     return Drawing(
         f"contributions_{regression}",
         figure,
         rows,
         f"Contribution matrix by {regression} regression: total squared error of the forecast (sum over "
         f"{rows['repeats'].max()} splits, squared accuracy) without the row's benchmark minus with it, "
-        f"{rows['seeds'].max()} "
-        "seeds; positive: the row helps to forecast the column. * the 95 % interval of the cell excludes zero, ** also "
-        "after Holm's adjustment over all cells. Sums have colours of their own scale and no interval.",
+        f"{rows['seeds'].max()} seeds; positive: the row helps to forecast the column. * the 95 % interval of the cell "
+        "excludes zero, ** also after Holm's adjustment over all cells. Sums have colours of their own scale and no "
+        "interval.",
     )
 
 

@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import dendrogram as tree_lines
 
 from ablations.design import Drawing
 from ablations.probe.findings import SPACE_TITLES
-from embedllm.figures import COLOURS, house_style, new_figure, sequential_cmap
+from embedllm.figures import COLOURS, count_on_log_axis, house_style, new_figure, sequential_cmap
 from embedllm.probing.communities import SIZE_CLASSES
 
 UNITS = {"embedding": "1 = average pair", "function": "log-odds", "profile": "log-odds"}
@@ -79,10 +79,8 @@ def _communities(frame: pd.DataFrame) -> Drawing:
         frame,
         "Mean distance inside communities and to outsiders (above; number of models in brackets), and their difference "
         f"against random communities of the same size (below), {len(labels)} communities. Ability removed: residuals "
-        "of "
-        "distances after a fit on the pair's mean accuracies. Filled marks: p < 0.05 by permutation, Holm-adjusted "
-        "over "
-        "the communities; open marks are not distinguishable from random communities.",
+        "of distances after a fit on the pair's mean accuracies. Filled marks: p < 0.05 by permutation, Holm-adjusted "
+        "over the communities; open marks are not distinguishable from random communities.",
     )
 
 
@@ -251,8 +249,7 @@ def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         figure,
         table,
         f"Distances between {size} models in {SPACE_TITLES[space]}, dark = alike, ordered by average-linkage "
-        "clustering "
-        "(left). Blocks along the diagonal are groups of models; the order of groups is not unique.",
+        "clustering (left). Blocks along the diagonal are groups of models; the order of groups is not unique.",
     )
 
 
@@ -278,8 +275,7 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
         axis.plot(rows["rank"], rows["agreement"], "o-", color=COLOURS["blue"], markersize=2.5)
         axis.axhline(average, color=COLOURS["ink"], linestyle="--", linewidth=0.9)
         axis.text(1.0, average, "average pair", va="bottom", fontsize=7)
-        axis.set_xscale("log")
-        axis.set_xlabel("k-th nearest neighbour")
+        count_on_log_axis(axis, "k-th nearest neighbour")
         axis.set_ylabel("mean agreement, test")
         # One name per row, above its first panel, clear of the correlation on the right.
         grid[line][0].annotate(
@@ -292,8 +288,6 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
         pairs,
         f"What a distance goes with, {len(pairs)} pairs of models: the difference in mean accuracy (left; ability, the "
         "confounder), the share of test questions on which exactly one of the two is right (middle), and agreement "
-        "with "
-        "the k-th nearest neighbour (right). r Pearson, ρ Spearman; pairs share models, p-values by Mantel's test "
-        "stand "
-        "in the findings.",
+        "with the k-th nearest neighbour (right). r Pearson, ρ Spearman; pairs share models, p-values by Mantel's "
+        "test stand in the findings.",
     )

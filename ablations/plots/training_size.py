@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ablations.design import Drawing
 from embedllm.figures.style import (
@@ -14,6 +13,7 @@ from embedllm.figures.style import (
     METHOD_LINES,
     METHOD_MARKERS,
     METHOD_TITLES,
+    count_on_log_axis,
     house_style,
     new_figure,
 )
@@ -59,7 +59,7 @@ def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
                 xytext=(0, 2 if metric == "log_loss" else -2), textcoords="offset points", ha="right",
                 va="bottom" if metric == "log_loss" else "top", fontsize=7,
             )  # fmt: skip
-        _size_axis(axis)
+        count_on_log_axis(axis, "training questions")
         axis.set_ylabel(label)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return Drawing(
@@ -97,7 +97,7 @@ def _laws(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> Drawin
                 )  # fmt: skip
             _mark_needed(axis, law)
         axis.axvline(facts["train_questions"], color=COLOURS["grey"], linewidth=0.7, linestyle=(0, (4, 3)))
-        _size_axis(axis)
+        count_on_log_axis(axis, "training questions")
         axis.set_ylabel(CURVES[metric])
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return Drawing(
@@ -165,7 +165,7 @@ def _differences(difference: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
                     sizes[chosen], values[chosen], METHOD_MARKERS[method], markeredgecolor=colour, zorder=3,
                     color=colour if clear else "white", label=f"against {METHOD_TITLES[method]}" if clear else None,
                 )  # fmt: skip
-        _size_axis(axis)
+        count_on_log_axis(axis, "training questions")
         axis.set_ylabel(label)
     axes[0].set_title("above 0: EmbedLLM better")
     axes[1].set_title("below 0: EmbedLLM better")
@@ -191,14 +191,6 @@ def _by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _style(method: str) -> dict[str, Any]:
     return {"color": METHOD_COLOURS[method], "marker": METHOD_MARKERS[method], "markersize": 3.6}
-
-
-def _size_axis(axis: Any) -> None:
-    axis.set_xscale("log")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel("training questions (log scale)")
 
 
 def _seeds(facts: "pd.Series[Any]") -> str:

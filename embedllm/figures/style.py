@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 import matplotlib
 from cycler import cycler
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 WIDTHS = {"single": 3.5, "double": 7.2}
 """Inches: one column, and both columns, of a paper."""
@@ -179,6 +181,20 @@ def text_colour_on(colour: Any) -> str:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]  # WCAG 2 relative luminance
     return "black" if (luminance + 0.05) / 0.05 >= 1.05 / (luminance + 0.05) else "white"
+
+
+def count_on_log_axis(axes: Axes, label: str) -> None:
+    """A logarithmic x axis for something counted: ticks at 1, 2, 5, 10… written as numbers, not as powers.
+
+    Args:
+        axes: whose x axis it is.
+        label: what is counted.
+    """
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(f"{label} (log scale)")
 
 
 def _stretch(name: str, low: float, high: float) -> Colormap:

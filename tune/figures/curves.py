@@ -7,9 +7,16 @@ from statistics import median
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from embedllm.figures import COLOURS, METHOD_COLOURS, METHOD_LINES, METHOD_TITLES, house_style, new_figure
+from embedllm.figures import (
+    COLOURS,
+    METHOD_COLOURS,
+    METHOD_LINES,
+    METHOD_TITLES,
+    count_on_log_axis,
+    house_style,
+    new_figure,
+)
 from tune.config import SweepConfig
 from tune.figures.selection import NONE_COMPLETE, NotDrawn, best_first, comparable_trials, quantity_title
 from tune.labels import config_label
@@ -131,8 +138,5 @@ def _draw_panel(panel: Axes, info: CurvesInfo, metric: str) -> None:
     margin = 0.05 * (high - low)
     if margin > 0:
         panel.set_ylim(low - margin, high + margin)
-    panel.set_xscale("log")
-    panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    panel.xaxis.set_major_formatter(FuncFormatter(lambda epoch, _: f"{epoch:g}"))
-    panel.xaxis.set_minor_formatter(NullFormatter())
-    panel.set(xlabel="epoch", ylabel=quantity_title(metric))
+    count_on_log_axis(panel, "epoch")
+    panel.set_ylabel(quantity_title(metric))

@@ -11,6 +11,7 @@ from embedllm.figures import (
     METHOD_LINES,
     METHOD_MARKERS,
     METHOD_TITLES,
+    count_on_log_axis,
     diverging_cmap,
     house_style,
     new_figure,
@@ -89,3 +90,14 @@ def test_the_diverging_map_is_light_in_the_middle_and_as_dark_at_both_ends() -> 
 @pytest.mark.parametrize(("background", "text"), [("white", "black"), ("#0072B2", "white"), ("black", "white")])
 def test_text_reads_on_its_background(background: str, text: str) -> None:
     assert text_colour_on(background) == text
+
+
+def test_counts_on_a_log_axis_are_written_as_numbers() -> None:
+    figure, axes = new_figure()
+    axes.plot([1, 3000], [0, 1])
+    count_on_log_axis(axes, "training questions")
+    figure.canvas.draw()
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert {"1", "2", "5", "10", "1,000"} <= set(labels)
+    assert axes.get_xlabel() == "training questions (log scale)"
+    assert not any(label.get_text() for label in axes.get_xticklabels(minor=True))
