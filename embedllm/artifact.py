@@ -7,6 +7,7 @@ Nothing is pickled, so loading an artifact never runs code from it.
 """
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -53,7 +54,8 @@ class Artifact:
         config: configuration of the first seed.
         encoder: the question encoder, fitted where it needs fitting.
         model_names: names of the M LLMs, in the order of every model axis.
-        metadata: everything else of `config.json`: metrics, data digest, split, package versions, creation time.
+        metadata: everything else of `config.json`: metrics (NaN where undefined, which the file writes as null), data
+            digest, split, package versions, creation time.
     """
 
     models: Sequence[EmbedLLM]
@@ -125,23 +127,24 @@ def save_artifact(
         for name, tensor in result.model.tensors().items()
     }
     tensors |= {f"encoder.{name}": torch.from_numpy(np.ascontiguousarray(a)) for name, a in encoder_arrays.items()}
+    sides = {"train": len(split.train), "val": len(split.val), "digest": split.digest}
     config = {
         "format": FORMAT,
         "fit": asdict(trained[0].config),
         "seeds": [result.config.seed for result in trained],
         "model_names": data.model_names,
         "encoder": encoder_state,
-        "metrics": dict(metrics),
+        "metrics": {name: value if math.isfinite(value) else None for name, value in metrics.items()},
         "data_digest": data.digest,
         "data_simulated": bool(data.meta.get("simulated", False)),
-        "split": {"name": split.name, "seed": split.seed, "train": len(split.train), "val": len(split.val)},
+        "split": {"name": split.name, "seed": split.seed, **sides},
         "packages": {"embedllm-tune": __version__} | {name: version(name) for name in RECORDED_PACKAGES},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     try:
         with replaced_folder(target) as staging:
             save_file(tensors, staging / TENSORS_FILE)
-            (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n")
+            (staging / CONFIG_FILE).write_text(json.dumps(config, indent=2, allow_nan=False) + "\n")
     except (OSError, SafetensorError) as error:
         raise EmbedLLMError(
             f"the artifact {target} cannot be written ({error}); is the disk full? What was there before is unchanged"
@@ -203,6 +206,8 @@ def _restored(metadata: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) 
     models = [
         _model(number, tensors, names=len(names), width=encoder.width) for number in range(len(metadata["seeds"]))
     ]
+    metrics = {name: math.nan if value is None else value for name, value in metadata.get("metrics", {}).items()}
+    metadata = {**metadata, "metrics": metrics}
     return Artifact(models=models, config=config, encoder=encoder, model_names=names, metadata=metadata)
 
 

@@ -99,14 +99,16 @@ def fit_and_compare(
     Raises:
         ConfigError: if `seeds` is below 1, there is no such device, or more training questions are asked for than
             there are.
-        DataError: if a side of the split is empty.
+        DataError: if the split is not one of this data, a side of it is empty, or there is no label to compare on.
         EmbedLLMError: if the encoder is out of reach, or every seed failed.
     """
     if seeds < 1:
         raise ConfigError(f"seeds must be at least 1 but is {seeds}")
     if device is not None:
         checked_device(device)  # now: encoding may take minutes
-    split = split or default_split(data)
+    split = (split or default_split(data)).check(data)
+    questions = getattr(split, side)
+    _check_labels(data, questions, split, side)  # now, not after training
     encodings = encode_data(
         data, config.encoder, fit_on=split.train, cache_dir=cache_dir, device=device, progress=progress
     )
@@ -116,9 +118,6 @@ def fit_and_compare(
     models = [result.model for result in results if result.model is not None]
     if not models:
         raise EmbedLLMError(f"every seed failed: {results[0].failure}")
-    questions = getattr(split, side)
-    if not len(questions):
-        raise DataError(f"the split {split.name!r}", [f"it has no {side} questions to compare on"])
     rows = _model_rows(models, data, questions, encodings.matrix, side)
     failed = [f"seed {result.config.seed} failed: {result.failure}" for result in results if result.model is None]
     rows[0]["note"] = "; ".join(failed)
@@ -142,6 +141,16 @@ def choose_split(data: CorrectnessMatrix, choice: Literal["auto", "given", "rand
     if choice == "given":
         return given_split(data)
     return random_split(data, seed=seed) if choice == "random" else default_split(data, seed=seed)
+
+
+def _check_labels(data: CorrectnessMatrix, questions: np.ndarray, split: Split, side: Side) -> None:
+    """Raise DataError unless these questions of the split, on one side of it, have a label to compare on."""
+    # Without validation questions nothing can be trained, so only those of test can be done without.
+    advice = "use `--side val` or `--split random`" if side == "test" else "use `--split random`"
+    if not len(questions):
+        raise DataError(f"the split {split.name!r}", [f"it has no {side} questions to compare on; {advice}"])
+    if not data.attempts[:, questions].any():
+        raise DataError(f"the split {split.name!r}", [f"none of its {side} questions has a label; {advice}"])
 
 
 def _model_rows(

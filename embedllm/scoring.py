@@ -1,6 +1,6 @@
 """A saved artifact on data it may never have seen."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,11 +8,10 @@ import numpy as np
 
 from embedllm.artifact import Artifact
 from embedllm.data.matrix import CorrectnessMatrix
-from embedllm.data.splits import default_split
+from embedllm.data.splits import Split, default_split, given_split, random_split
 from embedllm.encoders import encode_with
 from embedllm.errors import DataError
 from embedllm.evaluation import benchmark_table, evaluate, model_table
-from embedllm.experiment import choose_split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +25,8 @@ class Score:
     """How well an artifact predicts labels.
 
     Args:
-        rows: tidy, a dict per row: side, questions, models, what the row is about, the metrics.
+        rows: tidy, a dict per row: side, models and questions (how many the row is about), the benchmark or model_name
+            if it is about one, the metrics.
         notes: what a reader of the numbers must know.
     """
 
@@ -53,7 +53,8 @@ def score_artifact(
         progress: show a progress bar on standard error while questions are encoded that are not in the cache.
 
     Raises:
-        DataError: if the artifact knows none of the data's LLMs, or there are no questions on this side.
+        DataError: if the artifact knows none of the data's LLMs, there are no questions on this side or none with a
+            label, or the artifact's own split cannot be made again.
     """
     own = artifact.metadata["data_digest"] == data.digest
     questions = _questions(artifact, data, side, own)
@@ -66,17 +67,22 @@ def score_artifact(
             "not the data the artifact was trained on: questions that it shares with that data make these numbers too "
             "good"
         )
+    labels = data.correct[rows_of_data][:, questions], data.attempts[rows_of_data][:, questions]
+    if not labels[1].any():
+        which, advice = ("question", "import some") if side == "all" else (f"{side} question", "use --side all")
+        raise DataError(
+            "the data to evaluate on", [f"no {which} has a label of a model that the artifact knows; {advice}"]
+        )
     encodings = encode_with(data, artifact.encoder, progress=progress)[questions]
     probability = artifact.predict_encoded(encodings)[known]
-    labels = data.correct[rows_of_data][:, questions], data.attempts[rows_of_data][:, questions]
     benchmarks = data.benchmarks[questions]
     about = {"side": side, "models": len(known), "questions": len(questions)}
     if by == "benchmark":
         table = benchmark_table(probability, *labels, benchmarks).reset_index()
-        return Score(_rows(table), notes)
+        return Score([about | row for row in _rows(table)], notes)
     if by == "model":
         names = [artifact.model_names[model] for model in known]
-        return Score(_rows(model_table(probability, *labels, names)), notes)
+        return Score([about | {"models": 1} | row for row in _rows(model_table(probability, *labels, names))], notes)
     return Score([about | evaluate(probability, *labels, benchmarks)], notes)
 
 
@@ -88,14 +94,41 @@ def _questions(artifact: Artifact, data: CorrectnessMatrix, side: Side | None, o
     """Indices of the questions to predict."""
     if side == "all" or (side is None and not own):
         return np.arange(data.num_questions)
-    split = default_split(data)
-    if own:
-        trained = artifact.metadata["split"]
-        split = choose_split(data, "given" if trained["name"] == "given" else "random", trained["seed"] or 0)
+    split = _own_split(artifact, data) if own else default_split(data)
     questions = getattr(split, side or "test")
     if not len(questions):
-        raise DataError("the data to evaluate on", [f"there are no {side} questions; use --side all"])
+        raise DataError("the data to evaluate on", [f"there are no {side or 'test'} questions; use --side all"])
     return questions
+
+
+def _own_split(artifact: Artifact, data: CorrectnessMatrix) -> Split:
+    """The split the artifact was trained on, made again from its name and seed.
+
+    Raises:
+        DataError: if that gives another one: its test questions may have been trained on.
+    """
+    trained = artifact.metadata["split"]
+    split = None
+    if trained["name"] == "given":
+        split = given_split(data)
+    elif trained["name"] == "random" and trained["seed"] is not None:
+        split = random_split(data, seed=trained["seed"])
+    if split is None or not _is_recorded(split, trained):
+        raise DataError(
+            "the data to evaluate on",
+            [
+                f"the artifact was trained on the split {trained['name']!r} of it, which cannot be made again from its "
+                "name and seed, so which questions it has seen is not known; use --side all"
+            ],
+        )
+    return split
+
+
+def _is_recorded(split: Split, trained: Mapping[str, Any]) -> bool:
+    """Whether an artifact's record is of this split; artifacts of older versions have counts and no digest."""
+    if "digest" in trained:
+        return bool(split.digest == trained["digest"])
+    return (len(split.train), len(split.val)) == (trained.get("train"), trained.get("val"))
 
 
 def _match_models(artifact: Artifact, data: CorrectnessMatrix) -> tuple[list[int], list[int], list[str]]:

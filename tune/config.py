@@ -90,6 +90,8 @@ class SearchSpace:
                 problems.append(
                     f"training_questions must range over fractions (up to 1) or over counts (above 1), not both: {axis}"
                 )
+            if name == "training_questions" and isinstance(axis, Range) and math.ceil(axis.low) > axis.high > 1:
+                problems.append(f"{name} ranges over counts, but no whole number lies in {_show(axis)}")
         if problems:
             raise ConfigError("invalid search space: " + "; ".join(problems))
 

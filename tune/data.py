@@ -9,6 +9,7 @@ import numpy as np
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.simulate import simulate
 from embedllm.data.splits import Split, default_split, given_split, random_split
+from embedllm.errors import ConfigError
 from tune.config import SweepConfig
 
 if TYPE_CHECKING:
@@ -48,6 +49,21 @@ def load_data(config: SweepConfig) -> tuple[CorrectnessMatrix, Split]:
     if config.split == "random":
         return data, random_split(data, seed=config.split_seed)
     return data, default_split(data, seed=config.split_seed)
+
+
+def check_split_seed(config: SweepConfig, split: Split) -> None:
+    """Refuse a seed that would do nothing; sweeps that were begun with one go on.
+
+    Args:
+        config: of a new sweep.
+        split: as :func:`load_data` made it.
+
+    Raises:
+        ConfigError: if there is one and the split is not random.
+    """
+    if config.split_seed and split.name != "random":
+        why = "split is given" if config.split == "given" else "the data gives a side to every question"
+        raise ConfigError(f"split_seed {config.split_seed} has no effect: {why}; add `--split random`")
 
 
 def encode(encoders: Sequence[str], data: CorrectnessMatrix, split: Split) -> "dict[str, Encodings]":

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from embedllm.errors import ConfigError
 from tune.config import SweepConfig
+from tune.json_file import read_json, write_json
 from tune.search.study import JOURNAL_FILE
 
 CONFIG_FILE = "sweep.json"
@@ -62,13 +63,15 @@ class SweepFolder:
         """
         file = Path(path).expanduser().resolve() / CONFIG_FILE
         if not file.is_file():
-            raise ConfigError(f"{path} is not a sweep: {CONFIG_FILE} is missing; `tune run --out {path}` makes one")
+            raise ConfigError(
+                f"{path} is not a sweep: {CONFIG_FILE} is missing; `python -m tune run --out {path}` makes one"
+            )
+        content = read_json(file, "restore it from a copy, or start a new sweep")
         try:
-            content = json.loads(file.read_text())
             config = SweepConfig.from_json(json.dumps(content["config"]))
             digest = content["data_digest"]
             questions = content.get("questions", {})
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
             raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
         return cls(file.parent, config.replace(out=str(file.parent)), digest, questions)
 
@@ -79,9 +82,7 @@ class SweepFolder:
             "data_digest": self.digest,
             "questions": dict(self.questions),
         }
-        staging = self.path / f".{CONFIG_FILE}"
-        staging.write_text(json.dumps(content, indent=2) + "\n")
-        staging.replace(self.path / CONFIG_FILE)
+        write_json(self.path / CONFIG_FILE, content)
 
 
 def latest_sweep(folder: Path | None = None) -> Path:
@@ -93,7 +94,9 @@ def latest_sweep(folder: Path | None = None) -> Path:
     folder = folder or Path(UNNAMED)
     sweeps = [file.parent for file in folder.glob(f"*/{CONFIG_FILE}")]
     if not sweeps:
-        raise ConfigError(f"no SWEEP is given and {folder}/ holds none; name the folder that `tune run` wrote")
+        raise ConfigError(
+            f"no SWEEP is given and {folder}/ holds none; name the folder that `python -m tune run` wrote"
+        )
     return max(sweeps, key=lambda path: path.name)  # their names are dates and times
 
 
@@ -108,7 +111,8 @@ def sweep_path(config: SweepConfig) -> Path:
     path = Path(config.out).expanduser().resolve()
     if (path / JOURNAL_FILE).exists():
         raise ConfigError(
-            f"{path} holds a sweep already; continue it with `tune resume {config.out}`, or choose another folder"
+            f"{path} holds a sweep already; continue it with `python -m tune resume {config.out}`, or choose another "
+            "folder"
         )
     if (path / CONFIG_FILE).exists():
         return path  # prepared, but no trial was ever asked for: what was wrong may be right now

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+INTERRUPTED = "interrupted"
+"""Why a sweep stopped that was interrupted once."""
+
 
 @contextmanager
 def graceful_interrupt(stop: Callable[[str], None]) -> Iterator[None]:
@@ -22,7 +25,7 @@ def graceful_interrupt(stop: Callable[[str], None]) -> Iterator[None]:
     def first(signum: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         print("\nfinishing the running packs; press Ctrl-C again to abort", file=sys.stderr, flush=True)
-        stop("interrupted")
+        stop(INTERRUPTED)
 
     signal.signal(signal.SIGINT, first)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ray's own would end the process as if it had crashed

@@ -17,6 +17,16 @@ def config_label(config: FitConfig) -> str:
     return label if config.training_questions is None else f"{label} n={config.training_questions}"
 
 
+def seeds_text(seeds: int) -> str:
+    """`one seed`, `3 seeds`."""
+    return "one seed" if seeds == 1 else f"{seeds} seeds"
+
+
+def exhausted_text(finished: int, target: int) -> str:
+    """That a finite space ended before the target was reached."""
+    return f"The search space has no further configuration: {finished} trials instead of {target}."
+
+
 def trial_label(record: TrialRecord) -> str:
     """`trial-007 lsa d=64 α=0.05`, or `trial-008 pruned lsa …`; zeros keep numerical order where names sort as text."""
     state = {"PRUNED": " pruned", "FAIL": " failed"}.get(record.state, "")

@@ -17,18 +17,18 @@ from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
 from embedllm.data.splits import Split
 from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import SweepConfig
-from tune.data import SweepData, encode, load_data
+from tune.data import SweepData, check_split_seed, encode, load_data
 from tune.engine.cluster import Slots, ray_cluster
 from tune.engine.dispatch import Dispatcher
 from tune.engine.packing import Pack
 from tune.folder import RAY_FOLDER, SweepFolder, sweep_path
 from tune.imports import import_alone, import_aside
-from tune.interrupt import graceful_interrupt
+from tune.interrupt import INTERRUPTED, graceful_interrupt
 from tune.planning.plan import plan_packs_here
 from tune.planning.preflight import refuse
 from tune.records import SweepListener, TrialRecord
 from tune.search.space import distributions
-from tune.search.study import SweepStudy, best_record, is_lost, read_records
+from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, is_lost, read_records
 
 if TYPE_CHECKING:
     from embedllm.encoders import Encodings
@@ -47,7 +47,8 @@ class SweepResult:
         folder: the sweep's folder.
         config: its configuration.
         records: every trial, the baseline first, lost ones included.
-        best: the complete trial with the best objective, on the validation questions.
+        best: the complete trial with the best objective, on the validation questions; None if the sweep was stopped
+            before one was complete.
         winner: the best configuration trained once more and judged on the test questions; None if the sweep was stopped
             before its target.
         stopped: why the sweep ended before its target, or None.
@@ -58,7 +59,7 @@ class SweepResult:
     folder: Path
     config: SweepConfig
     records: Sequence[TrialRecord]
-    best: TrialRecord
+    best: TrialRecord | None
     winner: "Winner | None"
     stopped: str | None
     seconds: float
@@ -90,11 +91,12 @@ class Sweep:
         """Prepare a new sweep; its folder is made when everything else has succeeded.
 
         Raises:
-            ConfigError: if the folder is taken, or the space does not fit the data.
+            ConfigError: if the folder is taken, or space or split seed do not fit the data.
             EmbedLLMError: if data or an encoder is not available.
         """
         sweep_path(config)
         data, split = load_data(config)
+        check_split_seed(config, split)
         distributions(config.space, len(split.train))
         encodings = encode(config.space.encoder, data, split)
         sizes = {side: len(getattr(split, side)) for side in SPLIT_NAMES}
@@ -138,20 +140,20 @@ class Sweep:
             on_searched: given all records when no trial will follow, if any was trained, before the winner is judged.
 
         Raises:
-            SweepFailed: if no trial succeeded.
-            ConfigError: if the sweep is being run elsewhere, or does not fit the cluster.
+            SweepFailed: if trials failed and none succeeded.
+            ConfigError: if the sweep is being run elsewhere, has more finished trials than `trials`, or does not fit
+                the cluster.
             KeyboardInterrupt: on a second Ctrl-C; the sweep can be resumed.
         """
         began = time.monotonic()
-        folder, config = self.folder, self.folder.config
-        if trials is not None and trials != config.trials:
-            config = config.replace(trials=trials)
-            folder = replace(folder, config=config)
-            folder.save()
+        folder = retargeted(self.folder, trials)
+        config = folder.config
         stopped, startup = None, 0.0
         # Ray takes more than a second to end, waiting: meanwhile the winner is judged.
         with ThreadPoolExecutor(1, "end-of-ray") as aside:
             with SweepStudy(folder.path, config, len(self.split.train)) as study, ExitStack() as running:
+                if folder != self.folder:
+                    folder.save()  # not before the study is ours: another process may be running it to its own target
                 for record in study.records():
                     if record.state != "RUNNING" and not is_lost(record):
                         for listener in listeners:
@@ -166,12 +168,8 @@ class Sweep:
                     aside.submit(running.pop_all().close)
             records = read_records(folder.path)
             best = best_record(records, config)
-            if best is None:
-                reasons = {r.reason for r in records if r.role == "trial" and r.state == "FAIL" and r.reason}
-                raise SweepFailed(
-                    f"no trial of {folder.path} succeeded ({stopped or 'all failed'}); "
-                    f"reasons: {'; '.join(sorted(reasons)[:3]) or 'none was finished'}"
-                )
+            if best is None and stopped != INTERRUPTED:
+                _refuse_failure(folder.path, records, stopped)
             winner = None
             if stopped is None:
                 from tune.results.winner import crown
@@ -188,8 +186,11 @@ class Sweep:
         on_plan: Callable[[str], None] | None,
     ) -> tuple[Dispatcher, Slots]:
         """Divide the cluster into slots and the trials into packs."""
-        plan = plan_packs_here(config, self._source(), resources)
-        notes = [*refuse(plan.findings), plan.line(config)]
+        records = study.records()
+        to_go = config.replace(trials=max(1, config.trials - _count_finished(records)))
+        baseline = not any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
+        plan = plan_packs_here(to_go, self._source(), resources, baseline=baseline)
+        notes = [*refuse(plan.findings), plan.line(to_go)]
         if on_plan is not None:
             on_plan("\n".join(notes))
         dispatcher = Dispatcher(
@@ -220,6 +221,36 @@ class Sweep:
         return SweepData(self.data, self.split, matrices)
 
 
+def retargeted(folder: SweepFolder, trials: int | None) -> SweepFolder:
+    """A sweep with a new target, not saved; None keeps the old one.
+
+    Raises:
+        ConfigError: if more trials are finished already.
+    """
+    if trials is None or trials == folder.config.trials:
+        return folder
+    known = read_records(folder.path) if (folder.path / JOURNAL_FILE).exists() else []
+    if trials < (done := _count_finished(known)):
+        raise ConfigError(f"trials is {trials} but {done} trials of {folder.path} are finished; ask for {done} or more")
+    return replace(folder, config=folder.config.replace(trials=trials))
+
+
+def _count_finished(records: Sequence[TrialRecord]) -> int:
+    return sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in records)
+
+
+def _refuse_failure(path: Path, records: Sequence[TrialRecord], stopped: str | None) -> None:
+    """Raise SweepFailed where no trial succeeded, unless time ran out before one could fail."""
+    failed = [record for record in records if record.role == "trial" and record.state == "FAIL" and not is_lost(record)]
+    if stopped is not None and not failed:
+        return
+    reasons = sorted({record.reason for record in failed if record.reason})
+    raise SweepFailed(
+        f"no trial of {path} succeeded ({stopped or 'all failed'}); "
+        f"reasons: {'; '.join(reasons[:3]) or 'none was finished'}"
+    )
+
+
 def run_sweep(config: SweepConfig, listeners: Sequence[SweepListener] = ()) -> SweepResult:
     """Run a new sweep; see :meth:`Sweep.create` and :meth:`Sweep.run`."""
     return Sweep.create(config).run(listeners)
@@ -244,7 +275,7 @@ def rerun(path: str | os.PathLike[str], trial: "int | Literal['paper']") -> tupl
         The record in the study, and the new one.
 
     Raises:
-        ConfigError: if the sweep has no such trial.
+        ConfigError: if the sweep has no such trial, or it is still running.
     """
     from tune.engine.fitting import PackFitter
 
@@ -256,6 +287,8 @@ def rerun(path: str | os.PathLike[str], trial: "int | Literal['paper']") -> tupl
         last = max((record.trial for record in records if record.role == "trial"), default=0)
         raise ConfigError(f"{folder.path} has no trial {trial}; it has 0 to {last}, and `paper`")
     kept = known[trial]
+    if kept.state == "RUNNING":
+        raise ConfigError(f"trial {trial} of {folder.path} has not finished; wait for it, or resume the sweep first")
     config = kept.config
     sweep = Sweep.open(path, encoders=[config.encoder])
     source = SweepData(sweep.data, sweep.split, {config.encoder: sweep.encodings[config.encoder].matrix})

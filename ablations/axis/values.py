@@ -56,7 +56,7 @@ def _winner(folder: str, config: AblationConfig, data: "CorrectnessMatrix") -> t
     sweep = SweepFolder.open(folder)
     winner = read_winner(sweep.path)
     if winner is None:
-        raise ConfigError(f"the sweep {folder} has no winner yet; finish it with `tune resume {folder}`")
+        raise ConfigError(f"the sweep {folder} has no winner yet; finish it with `python -m tune resume {folder}`")
     notes = []
     if sweep.digest != data.digest:
         notes.append("The sweep ran on other data: its winner is a configuration like any other here.")

@@ -56,7 +56,7 @@ def _about_comparisons(effect: pd.DataFrame) -> list[str]:
         "seeds together). A difference that only the seeds agree on is one of these test questions.",
         "No difference found is not the same as no difference: the intervals say how large one could still be.",
         "One hyperparameter at a time around one centre says nothing about changing two together. The best value here "
-        "would be chosen on test questions: to choose one, search on validation questions with `tune run`.",
+        "would be chosen on test questions: to choose one, search on validation questions with `python -m tune run`.",
     ]
 
 

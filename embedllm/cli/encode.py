@@ -2,7 +2,7 @@
 
 from jsonargparse import Namespace
 
-from embedllm.cli.options import add_encoding, add_split
+from embedllm.cli.options import add_encoding, add_split, chosen_split
 from embedllm.cli.parser import Parser
 
 EXAMPLE = """
@@ -38,10 +38,9 @@ def run(args: Namespace) -> None:
 
     from embedllm.data.matrix import CorrectnessMatrix
     from embedllm.encoders import EncodingCache, encode_data
-    from embedllm.experiment import choose_split
 
     data = CorrectnessMatrix.load(args.data)
-    split = choose_split(data, args.split, args.split_seed)
+    split = chosen_split(data, args)
     encodings = encode_data(
         data, args.encoder, fit_on=split.train, cache_dir=args.cache, device=args.device, progress=True
     )

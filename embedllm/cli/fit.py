@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from jsonargparse import Namespace
 
-from embedllm.cli.options import add_encoding, add_split
+from embedllm.cli.options import add_encoding, add_split, chosen_split
 from embedllm.cli.parser import Parser
 from embedllm.cli.tables import add_format, render_comparison
 from embedllm.config import PRESETS, FitConfig, preset
@@ -52,11 +52,11 @@ def run(args: Namespace) -> None:
 
     from embedllm.artifact import check_target
     from embedllm.data.matrix import CorrectnessMatrix
-    from embedllm.experiment import choose_split, fit_and_compare
+    from embedllm.experiment import fit_and_compare
 
     check_target(args.out)
     data = CorrectnessMatrix.load(args.data)
-    split = choose_split(data, args.split, args.split_seed)
+    split = chosen_split(data, args)
     comparison = fit_and_compare(
         data,
         config,
@@ -79,10 +79,11 @@ def _heading(comparison: "Comparison", side: str) -> str:
     name = "simulated data" if data.meta.get("simulated") else "data"
     trained = config.training_questions or len(split.train)
     asked = len(getattr(split, side))
+    seed = "" if split.seed is None else f", seed {split.seed}"
     seconds = sum(result.seconds for result in results)
     return (
         f"{name}: {_counted(data.num_models, 'model')}, {_counted(trained, 'question')} to train on, "
-        f"{_counted(asked, f'{side} question')}\n"
+        f"{_counted(asked, f'{side} question')}; split: {split.name}{seed}\n"
         f"EmbedLLM: {config.encoder}, dimension {config.embedding_dim}, noise {config.noise:g}, "
         f"{_counted(config.epochs, 'epoch')}; {_counted(len(results), 'seed')} in {seconds:.1f} s\n"
     )

@@ -1,9 +1,15 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from embedllm.cli.parser import Parser
+from jsonargparse import Namespace
+
+from embedllm.cli.parser import Parser, UsageError
+
+if TYPE_CHECKING:
+    from embedllm.data.matrix import CorrectnessMatrix
+    from embedllm.data.splits import Split
 
 
 def add_encoding(parser: Parser) -> None:
@@ -31,6 +37,22 @@ def add_split(parser: Parser, purpose: str) -> None:
         help="sides as the data gives them, random, or auto: given where every question has one, else random",
     )
     group.add_argument("--split-seed", type=int, default=0, metavar="INT", help="seed of a random split")
+
+
+def chosen_split(data: "CorrectnessMatrix", args: Namespace) -> "Split":
+    """The split that `--split` and `--split-seed` ask for.
+
+    Raises:
+        UsageError: for a seed other than 0 where no chance is involved.
+        DataError: if `given` is asked for and the data carries no sides.
+    """
+    from embedllm.experiment import choose_split
+
+    split = choose_split(data, args.split, args.split_seed)
+    if args.split_seed and split.name != "random":
+        why = "--split is given" if args.split == "given" else "the data gives a side to every question"
+        raise UsageError(f"--split-seed {args.split_seed} has no effect: {why}; add --split random")
+    return split
 
 
 def add_duplicates(parser: Parser) -> None:

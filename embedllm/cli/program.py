@@ -3,7 +3,9 @@
 import atexit
 import gc
 import importlib
+import io
 import os
+import signal
 import sys
 import textwrap
 import traceback
@@ -58,12 +60,19 @@ class Program:
     commands: Mapping[str, Command]
 
     def main(self, argv: Sequence[str] | None = None) -> int:
-        """Run a command line; the exit code is 0, 2 after an error, 130 after Ctrl-C, 141 when the reader has gone."""
+        """Run a command line; the exit code is 0, 2 after an error, 130 after Ctrl-C or SIGTERM, 141 when the reader
+        has gone."""
         if argv is None:
             # Importing the libraries makes millions of objects, none of them garbage: collecting rarely saves a tenth
             # of a second here and there, and not looking through them all once more on exit a second and a half.
             gc.set_threshold(COLLECT_AFTER)
             atexit.register(gc.freeze)
+            signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what is running is ended in order
+            # What a stream cannot hold, such as a rule of a table in Latin-1, becomes `?`, and bytes that are no text
+            # a replacement character. Standard error does as much by itself.
+            for stream in (sys.stdin, sys.stdout):
+                if isinstance(stream, io.TextIOWrapper):
+                    stream.reconfigure(errors="replace")
         words = list(sys.argv[1:] if argv is None else argv)
         try:
             code = self._run(words)

@@ -57,7 +57,12 @@ def _questions(words: list[str]) -> list[str]:
     """The questions' texts, `-` replaced by the lines of standard input."""
     questions: list[str] = []
     for word in words:
-        questions += [line.strip() for line in sys.stdin if line.strip()] if word == "-" else [word]
+        questions += [line.strip() for line in sys.stdin if line.strip()] if word == "-" else [_text(word)]
     if not questions or any(not question.strip() for question in questions):
         raise UsageError("a question is empty; give its text in quotes")
     return questions
+
+
+def _text(word: str) -> str:
+    """A word of the command line, with the bytes replaced that are no text, which Python passes on as surrogates."""
+    return word.encode(errors="surrogateescape").decode(errors="replace")

@@ -23,7 +23,8 @@ class Description:
             (accuracy of the better constant answer), majority_per_model, majority_per_benchmark and
             majority_per_model_and_benchmark (the same with a constant each; in-sample, what a look-up table reaches).
         benchmarks: a row per benchmark: benchmark, categories, questions, train, val, test, none (questions on each
-            side), accuracy (mean over attempts), best_model, best_accuracy, missing_share, conflicting_cells.
+            side), accuracy (mean over attempts), best_model and best_accuracy (none without any label), missing_share,
+            conflicting_cells.
         models: a row per model, best first: rank, model_name, accuracy, standard_error (binomial over questions),
             answered (questions with a label), missing_share, attempts, and the metadata columns of the data.
     """
@@ -83,7 +84,9 @@ def _benchmarks(data: CorrectnessMatrix) -> pd.DataFrame:
         frame[side] = np.bincount(codes[(sides == side).to_numpy()], minlength=len(names))
     with np.errstate(invalid="ignore"):
         frame["accuracy"] = correct.sum(axis=0) / attempts.sum(axis=0)
-    frame["best_model"] = np.array(data.model_names, dtype=object)[best]
+    best_model = np.array(data.model_names, dtype=object)[best]
+    best_model[attempts.sum(axis=0) == 0] = None
+    frame["best_model"] = best_model
     frame["best_accuracy"] = accuracy[best, np.arange(len(names))]
     labelled = np.bincount(codes, weights=(data.attempts > 0).sum(axis=0), minlength=len(names))
     frame["missing_share"] = 1 - labelled / (data.num_models * frame["questions"])

@@ -4,6 +4,7 @@ A split divides questions, never rows, and questions with the same prompt text a
 of a test question would have been seen in training.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,6 +87,16 @@ class Split:
         for code, side in enumerate(SPLIT_NAMES):
             sides[getattr(self, side)] = code
         return sides
+
+    @property
+    def digest(self) -> str:
+        """Hex SHA-256 (first 16 digits) over the three sides: "same questions on the same sides?"."""
+        sha = hashlib.sha256()
+        for side in SPLIT_NAMES:
+            indices = getattr(self, side)
+            sha.update(np.int64(len(indices)).tobytes())
+            sha.update(indices.tobytes())
+        return sha.hexdigest()[:16]
 
 
 def prompt_groups(data: CorrectnessMatrix) -> np.ndarray:

@@ -63,6 +63,9 @@ def paired_bootstrap(
         confidence: coverage of the percentile interval, in (0, 1).
         seed: seed of the resampling.
 
+    Returns:
+        The difference, NaN without any label; its error and interval are NaN with fewer than two labelled questions.
+
     Raises:
         ConfigError: for an unknown metric, or a number out of range.
         DataError: if shapes differ, or a probability of a graded cell is outside [0, 1] or NaN.
@@ -78,6 +81,9 @@ def paired_bootstrap(
         return PairedDifference(metric, nan, nan, nan, nan, nan, nan, confidence)
     columns = np.stack([totals_first, totals_second, weights], axis=1)
     value_first, value_second = (columns[:, :2].sum(axis=0) / weights.sum()).tolist()
+    difference = value_first - value_second
+    if np.count_nonzero(weights) < 2:  # every resample is the same question, which looks like certainty
+        return PairedDifference(metric, value_first, value_second, difference, math.nan, math.nan, math.nan, confidence)
     sums = _resampled_sums(columns, resamples, np.random.default_rng(seed))
     with np.errstate(invalid="ignore"):  # 0/0 where no drawn question has a label
         differences = (sums[:, 0] - sums[:, 1]) / sums[:, 2]
@@ -87,7 +93,7 @@ def paired_bootstrap(
         metric=metric,
         first=value_first,
         second=value_second,
-        difference=value_first - value_second,
+        difference=difference,
         standard_error=float(np.nanstd(differences, ddof=1)),
         low=float(low),
         high=float(high),
@@ -115,9 +121,10 @@ def bootstrap_intervals(
         seed: seed of the resampling.
 
     Returns:
-        Lower and upper ends of `method - reference`, two float64 of shape (methods,); NaN where nothing has weight.
+        Lower and upper ends of `method - reference`, two float64 of shape (methods,); NaN with fewer than
+        two questions of any weight.
     """
-    if not weights.any() or not totals.shape[1]:
+    if np.count_nonzero(weights) < 2 or not totals.shape[1]:
         return np.full(totals.shape[1], np.nan), np.full(totals.shape[1], np.nan)
     columns = np.column_stack([totals - reference[:, None], weights])
     sums = _resampled_sums(columns, resamples, np.random.default_rng(seed))

@@ -204,3 +204,22 @@ def test_damaged_tensors_are_told(artifact: Path, damage: Callable[[Tensors], ob
     save_file(tensors, artifact / TENSORS_FILE)
     with pytest.raises(EmbedLLMError, match=f"artifact is damaged: .*{told}.*; make it again with `embedllm fit`"):
         load_artifact(artifact)
+
+
+def test_an_undefined_metric_is_null_in_the_file_and_nan_when_read(fitted, artifact: Path):
+    data, split, encodings, results = fitted
+    metrics = {"test_roc_auc": np.nan, "test_accuracy": 0.5}
+    save_artifact(artifact, results, encodings.encoder, data, split, metrics)
+
+    def refuse(constant: str) -> None:
+        pytest.fail(f"{constant} is not JSON")
+
+    stored = json.loads((artifact / CONFIG_FILE).read_text(), parse_constant=refuse)["metrics"]
+    assert stored == {"test_roc_auc": None, "test_accuracy": 0.5}
+    assert load_artifact(artifact).metadata["metrics"] == pytest.approx(metrics, nan_ok=True)
+
+
+def test_the_split_is_recorded(fitted, artifact: Path):
+    _, split, _, _ = fitted
+    recorded = {"name": "random", "seed": 0, "train": 160, "val": 20, "digest": split.digest}
+    assert load_artifact(artifact).metadata["split"] == recorded

@@ -19,10 +19,11 @@ import tune.engine.dispatch
 import tune.engine.worker
 import tune.search.study
 from embedllm.data.simulate import simulate
-from embedllm.errors import EmbedLLMError
+from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.engine.dispatch import Order, Outcome
 from tune.engine.worker import PackWorker
+from tune.folder import SweepFolder
 from tune.records import TrialRecord
 from tune.runner import Sweep, SweepResult, resume_sweep, run_sweep
 from tune.search.study import SweepStudy, is_lost, read_records
@@ -224,10 +225,26 @@ def test_a_spent_time_budget_leaves_nothing_running_and_resumes(
     assert result.winner is None
     done = result.count("COMPLETE")
     assert 5 <= done < 12, "running packs may finish, no more are started"
-    assert states(result) == {"COMPLETE": done}
+    assert states(result)["COMPLETE"] == states(result).total() - states(result)["LOST"] == done, "queued ones wait"
     again = resume_sweep(tmp_path / "s", trials=done + 3)
-    assert states(again) == {"COMPLETE": done + 3}
+    assert again.count("COMPLETE") == done + 3
+    assert set(states(again)) <= {"COMPLETE", "LOST"}
     assert again.winner is not None
+
+
+def test_a_time_budget_spent_before_any_trial_is_no_failure(data: str, tmp_path: Path) -> None:
+    result = run_sweep(config(data, tmp_path / "s", time_budget=1e-9))
+    assert (result.best, result.winner) == (None, None)
+    assert result.stopped == "the time budget of 1e-09 s is spent"
+    with pytest.raises(ConfigError, match=r"trials is 2 but 3 trials of .* are finished; ask for 3 or more"):
+        resume_sweep(resume_sweep_without_budget(tmp_path / "s", 3), trials=2)
+
+
+def resume_sweep_without_budget(folder: Path, trials: int) -> Path:
+    found = SweepFolder.open(folder)
+    dataclasses.replace(found, config=found.config.replace(time_budget=None)).save()
+    assert resume_sweep(folder, trials=trials).count("COMPLETE") == trials
+    return folder
 
 
 FULL_DRIVER = """

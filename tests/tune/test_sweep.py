@@ -170,7 +170,7 @@ def test_a_sweep_folder_is_not_overwritten(data: str, tmp_path: Path) -> None:
     sweep = Sweep.create(config(data, tmp_path / "s"))
     Sweep.create(config(data, tmp_path / "s"))  # nothing has been run there yet
     SweepStudy(sweep.folder.path, sweep.folder.config, len(sweep.split.train)).close()
-    with pytest.raises(ConfigError, match="holds a sweep already; continue it with `tune resume"):
+    with pytest.raises(ConfigError, match="holds a sweep already; continue it with `python -m tune resume"):
         Sweep.create(config(data, tmp_path / "s"))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.txt").touch()

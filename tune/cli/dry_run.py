@@ -10,7 +10,9 @@ from tune.folder import SweepFolder, sweep_path
 from tune.planning.plan import DryRun
 from tune.planning.plan_text import render_plan
 from tune.planning.preflight import Finding
-from tune.search.study import JOURNAL_FILE, is_locked, read_records
+from tune.runner import retargeted
+from tune.search.lock import is_locked
+from tune.search.study import JOURNAL_FILE, is_exhausted, read_records
 
 
 def plan_new(config: SweepConfig) -> int:
@@ -26,15 +28,21 @@ def plan_new(config: SweepConfig) -> int:
 
 def plan_resumed(folder: SweepFolder, trials: int | None) -> int:
     """Print what resuming a sweep would do; the exit code says whether it could."""
-    config = folder.config if trials is None else folder.config.replace(trials=trials)
-    done, baseline = 0, True
+    config = retargeted(folder, trials).config
+    done, baseline, exhausted = 0, True, False
     if (folder.path / JOURNAL_FILE).exists():  # else it was prepared, but no trial was ever asked for
         records = read_records(folder.path)
         done = sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in records)
         baseline = not any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
+        exhausted = is_exhausted(records, config)
     if done >= config.trials and not baseline:
         print(
             f"{folder.path}\nhas reached its target: {done} of {config.trials} trials are finished; nothing is to run"
+        )
+        return 0
+    if exhausted and not baseline:
+        print(
+            f"{folder.path}\nhas tried every configuration of its space: {done} trials are finished; nothing is to run"
         )
         return 0
     findings = []

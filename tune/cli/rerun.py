@@ -29,11 +29,11 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: Namespace) -> int:
     """Train the trial's configuration again on the same data and print both results; fails if the trial does."""
-    from tune.labels import config_label
+    from tune.labels import config_label, seeds_text
     from tune.runner import rerun
 
     kept, again = rerun(args.sweep, args.trial)
-    print(f"trial {args.trial}: {config_label(kept.config)}, {again.seeds} seeds", file=sys.stderr)
+    print(f"trial {args.trial}: {config_label(kept.config)}, {seeds_text(again.seeds)}", file=sys.stderr)
     names = [name for name in again.metrics if not name.endswith("_sd")]
     rows: list[dict[str, Any]] = [
         {

@@ -59,10 +59,11 @@ def run(args: Namespace) -> int:
     from tune.cli.session import conduct
     from tune.planning.preflight import check_storage, refuse
     from tune.runner import Sweep
-    from tune.search.study import is_locked
+    from tune.search.lock import refuse_locked
 
     refuse(check_storage(folder.config, folder.path))
-    if folder != known and not is_locked(folder.path):  # whoever runs it now needs what it began with
+    if folder != known:
+        refuse_locked(folder.path)  # whoever runs it now needs what it began with
         folder.save()
     return conduct(Sweep.open(args.sweep), trials=args.trials)
 

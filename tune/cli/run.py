@@ -141,7 +141,8 @@ def axis_to_yaml(text: str) -> str:
 def show_axis(axis: Range | list[object]) -> str:
     """The inverse of :func:`axis_to_yaml`: `8..256:log`."""
     if isinstance(axis, Range):
-        return f"{axis.low:g}..{axis.high:g}" + (":log" if axis.log else "")
+        low, high = (repr(float(end)).removesuffix(".0") for end in (axis.low, axis.high))
+        return f"{low}..{high}" + (":log" if axis.log else "")
     return ",".join(map(str, axis))
 
 

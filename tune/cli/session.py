@@ -11,14 +11,16 @@ from tune.cli.drawing import FigureDrawing
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
 from tune.folder import FIGURES_FOLDER, WINNER_TABLE
-from tune.labels import config_label
+from tune.interrupt import INTERRUPTED
+from tune.labels import config_label, exhausted_text, seeds_text
 from tune.progress import ProgressLine
 from tune.records import SweepListener, TrialRecord
 from tune.report.runs import note_run
 from tune.results.finalists_table import render_finalists
 from tune.results.standings import Standings
 from tune.results.standings_table import standings_text
-from tune.runner import Sweep, SweepResult
+from tune.runner import Sweep, SweepResult, retargeted
+from tune.search.lock import refuse_locked
 from tune.search.study import JOURNAL_FILE, best_record, is_lost, read_records
 from tune.tracking.provenance import Provenance
 from tune.tracking.serving import CHAMPION, Candidate, Registered, registered_name, serve_command
@@ -52,9 +54,11 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
 
     Raises:
         SweepFailed: if no trial succeeded.
+        ConfigError: if another process is running the sweep, or more trials are finished than are asked for.
     """
-    folder = sweep.folder
-    config = folder.config if trials is None else folder.config.replace(trials=trials)
+    refuse_locked(sweep.folder.path)  # before its MLflow run and its folder are touched
+    folder = retargeted(sweep.folder, trials)
+    config = folder.config
     earlier = _finished(folder.path)
     introduction = _introduction(sweep, config)
     _note(introduction)
@@ -88,7 +92,7 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     except BaseException as error:
         tracker.finish("KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED")
         raise
-    interrupted = result.stopped == "interrupted"
+    interrupted = result.stopped == INTERRUPTED
     tracker.finish(
         "KILLED" if interrupted else "FINISHED",
         metrics={} if result.winner is None else result.winner.metrics,
@@ -136,7 +140,7 @@ def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str
     finished = result.count("COMPLETE") + result.count("PRUNED")
     wanted = result.config.trials
     if result.stopped is None and finished < wanted:
-        blocks.append(f"The search space has no further configuration: {finished} trials instead of {wanted}.")
+        blocks.append(exhausted_text(finished, wanted))
     if result.winner is None:
         blocks.append(f"Ended early: {result.stopped}. `python -m tune resume {out}` goes on.")
     else:
@@ -186,7 +190,7 @@ def _candidate(result: SweepResult) -> Candidate | None:
     )
     description = (
         f"Trial {winner.trial} of the sweep `{result.folder.name}`: {config_label(winner.config)}, "
-        f"the mean of {result.best.seeds} seeds. On the test questions: {scores}."
+        f"{'the mean of ' * (config.seeds > 1)}{seeds_text(config.seeds)}. On the test questions: {scores}."
     )
     return Candidate(name, winner.artifact, winner.trial, config.objective, description)
 

@@ -5,7 +5,8 @@ import sys
 from embedllm.errors import EmbedLLMError
 from tune.folder import SweepFolder, latest_sweep
 from tune.results.standings import Standings
-from tune.search.study import SweepStudy, is_locked, ran_here, read_records
+from tune.search.lock import is_locked, ran_here
+from tune.search.study import SweepStudy, read_records
 
 
 def read_standings(path: str | None) -> Standings:

@@ -3,7 +3,9 @@
 import logging
 import math
 import os
+import signal
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -173,10 +175,13 @@ def ray_cluster(address: str | None, num_cpus: int | None = None) -> Iterator[di
         return
     # Ray Tune takes a second to import, Ray longer to start: waiting, for the most part.
     import_aside("tune.engine.execution")
+    on_term = signal.getsignal(signal.SIGTERM)
     if address is None:
         _start_ray(num_cpus)
     else:
         _join_ray(address)
+    if callable(on_term) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_term)  # Ray's own would end the process as if it had crashed
     try:
         yield ray.cluster_resources()
     finally:

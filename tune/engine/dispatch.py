@@ -157,16 +157,15 @@ class Dispatcher:
             self._finish(record)
 
     def _refill(self) -> None:
-        """Ask the study for trials when no pack is queued."""
-        if self._queue:
-            return
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            self.stop(f"the time budget of {self._config.time_budget:g} s is spent")
-        if self._failed >= max(self._target, GENERATION):
-            self.stop(f"{self._failed} trials failed")
+        """Ask the study for trials when no pack is queued; nothing follows the time budget, queued or not."""
         in_flight = self._in_flight()
         needed = self._target - self._finished - in_flight
-        if self.stopped is not None or self._exhausted or needed <= 0:
+        missing = bool(self._queue) or (needed > 0 and not self._exhausted)
+        if missing and self._deadline is not None and time.monotonic() >= self._deadline:
+            self.stop(f"the time budget of {self._config.time_budget:g} s is spent")
+        elif missing and self._failed >= max(self._target, GENERATION):
+            self.stop(f"{self._failed} trials failed")
+        if self._queue or not missing or self.stopped is not None:
             return
         if self._config.deterministic:
             if in_flight:  # the baseline may still run: the sampler never sees it

@@ -11,9 +11,10 @@ from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.splits import Split
 from embedllm.errors import EmbedLLMError
 from tune.config import SweepConfig
-from tune.data import SweepData, load_data
+from tune.data import SweepData, check_split_seed, load_data
 from tune.engine.cluster import Node, Slots, cluster_nodes, memory_per_pack, plan_slots, ray_cluster
 from tune.engine.packing import MAX_PACK
+from tune.labels import seeds_text
 from tune.planning.encoder_state import EncoderState, encoder_state, encodings_for_a_probe
 from tune.planning.memory import GIB, DataShape
 from tune.planning.preflight import Finding, check_folder, check_nodes, check_slots, check_tracking
@@ -44,7 +45,7 @@ class ClusterPlan:
         slots, packs = self.slots, self.packs
         size = "one by one" if packs.size == 1 else f"in packs of up to {packs.size}"
         return (
-            f"{config.trials} trials x {config.seeds} seeds {size} ({packs.reason}), "
+            f"{config.trials} trial{'s' * (config.trials != 1)} x {seeds_text(config.seeds)} {size} ({packs.reason}), "
             f"{slots.count} at a time on {slots.each} each"
         )
 
@@ -171,6 +172,8 @@ class DryRun:
             self._problem(
                 f"the data has changed since the sweep began: its digest is {self.data.digest}, it was {digest}"
             )
+        if digest is None:
+            self._attempt(self._look_at_split_seed)
         self._attempt(self._look_at_space)
         self._look_at_encoders()
         self._attempt(self._look_at_cluster)
@@ -191,6 +194,10 @@ class DryRun:
 
     def _look_at_data(self) -> None:
         self.data, self.split = load_data(self.config)
+
+    def _look_at_split_seed(self) -> None:
+        if self.split is not None:
+            check_split_seed(self.config, self.split)
 
     def _look_at_space(self) -> None:
         from tune.search.samplers import make_sampler

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tune.config import SearchSpace, SweepConfig
+from tune.labels import seeds_text
 from tune.planning.memory import show_bytes
 from tune.planning.plan import ClusterPlan, DryRun
 from tune.planning.preflight import existing_ancestor
@@ -96,7 +97,7 @@ def _trials(config: SweepConfig, done: int, baseline: bool) -> str:
     enough = "" if size is None or size >= config.trials + done else f", of which the space holds only {size:,}"
     to_go = f"{config.trials} to go, {done} are finished" if done else f"{config.trials}"
     recipe = "and the paper's recipe as the baseline" if baseline else "the baseline is finished"
-    return f"{to_go}{enough}; {config.seeds} seeds each; {recipe}"
+    return f"{to_go}{enough}; {seeds_text(config.seeds)} each; {recipe}"
 
 
 def _encoders(plan: DryRun) -> list[str]:

@@ -51,7 +51,7 @@ def add_leaderboard(
         tables, notes = grids(frame, standings.objective), standings.footnotes()
     else:
         most = None if top is None else max(top, len(pareto_front(records, goals)))
-        frame = front_frame(records, goals, frame=standings.frame(sort=sort, states=states), top=most)
+        frame = front_frame(records, goals, frame=standings.frame(states=states), top=most, sort=sort)
         tables = [front_grid(frame, goals)]
         notes = [*front_sentences(records, goals), *unranked_footnotes(records, goals[0].name, standings.intervals)]
     for table in tables:

@@ -59,7 +59,9 @@ def fit_command(config: SweepConfig, fit: FitConfig, seeds: int, out: str) -> st
         value = getattr(fit, item.name)
         if value != getattr(base, item.name):
             words += _option(item.name, value)
-    words += ["--seeds", str(seeds), "--split", config.split, "--split-seed", str(config.split_seed)]
+    words += ["--seeds", str(seeds), "--split", config.split]
+    if config.split_seed:
+        words += ["--split-seed", str(config.split_seed)]
     return _joined([*words, "--out", out])
 
 

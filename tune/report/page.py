@@ -14,6 +14,7 @@ from embedllm.figures import Page, SavedFigure
 from tune.data import load_data
 from tune.figures import NotDrawn
 from tune.folder import FIGURES_FOLDER
+from tune.labels import seeds_text
 from tune.report.blocks import (
     add_data,
     add_environment,
@@ -94,7 +95,7 @@ def leaderboard_page(standings: Standings, title: str = "Leaderboard of the swee
     data = "simulated data" if config.data is None else Path(config.data).name
     done = standings.count("COMPLETE") + standings.count("PRUNED")
     return Page(
-        f"{title} {standings.path.name}", f"{data}: {done} of {config.trials} trials, {config.seeds} seeds each"
+        f"{title} {standings.path.name}", f"{data}: {done} of {config.trials} trials, {seeds_text(config.seeds)} each"
     )
 
 

@@ -5,12 +5,13 @@ from typing import Any
 
 from tune.config import Range
 from tune.figures.selection import quantity_title
-from tune.labels import encoder_label
+from tune.labels import encoder_label, exhausted_text, seeds_text
 from tune.records import TrialRecord
 from tune.results.finalists_table import compared_metric, gain_over
 from tune.results.leaderboard import is_comparable
 from tune.results.pareto import front_sentences
 from tune.results.standings import Standings
+from tune.search.study import is_exhausted
 
 AXIS_TITLES = {
     "encoder": "question encoder",
@@ -58,8 +59,10 @@ def search_sentence(standings: Standings) -> str:
         or f"{'lowest' if goal.direction == 'minimize' else 'highest'} {quantity_title(goal.name)}"
         for goal in config.goals
     )
-    trained = f"{config.seeds} seeds each" if config.seeds > 1 else "one seed each"
-    text = f"{config.trials} trials, {trained}, searched {_listed(varied) or 'one configuration'} for the {goals}."
+    text = (
+        f"{config.trials} trials, {seeds_text(config.seeds)} each, searched {_listed(varied) or 'one configuration'} "
+        f"for the {goals}."
+    )
     if sizes:
         text += (
             f" They trained on up to {sizes['train']:,} questions and were ranked on {sizes['val']:,} others; "
@@ -73,10 +76,11 @@ def _progress(standings: Standings) -> str | None:
     target = standings.config.trials
     done = standings.count("COMPLETE") + standings.count("PRUNED")
     running = standings.count("RUNNING")
-    if done >= target and not running:
+    exhausted = is_exhausted(standings.records, standings.config)
+    if (done >= target or exhausted) and not running:
         if standings.winner is None:
             return "The search is complete, but the winner has not been judged on the test questions yet."
-        return None
+        return None if done >= target else exhausted_text(done, target)
     state = f"Not finished: {done} of {target} trials so far"
     if running:
         return f"{state}, {running} running. What follows is how it stands now."

@@ -83,8 +83,8 @@ def leaderboard(
     baseline = baseline_record(records, objective)
     metrics = _metric_columns(records, objective, finalists)
     columns = _columns(metrics)
-    if sort is not None and sort not in columns:
-        raise ConfigError(f"cannot sort by {sort!r}; allowed: {', '.join(columns)}")
+    if sort is not None:
+        _check_column(sort, columns)
 
     def row(record: TrialRecord, rank: int | None, budget: int | None) -> dict[str, object]:
         values = _row(record, metrics, objective, baseline, intervals, finalists)
@@ -183,10 +183,13 @@ def unranked_footnotes(
 def _interval_sentences(intervals: DeltaIntervals, num_trials: int) -> list[str]:
     lines = []
     if intervals.bounds:
-        lines.append(
+        line = (
             f"[ ]: paired 95 % percentile interval of Δ over {intervals.questions:,} validation questions, seeds "
-            f"averaged. Not corrected for the {num_trials} trials compared: the best of many looks better than it is."
+            "averaged."
         )
+        if num_trials > 1:
+            line += f" Not corrected for the {num_trials} trials compared: the best of many looks better than it is."
+        lines.append(line)
     if intervals.missing is not None:
         lines.append(f"{'Incomplete' if intervals.bounds else 'No'} intervals: {intervals.missing}.")
     return lines
@@ -275,10 +278,23 @@ def _group(rows: list[dict[str, object]], columns: list[str], sort: str | None, 
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     if top is not None:
         frame = frame[(frame["role"] == "baseline") | (frame["rank"].notna().cumsum() <= top)]
-    if sort is not None:
-        ascending = OBJECTIVES.get(sort.replace("test_", "val_"), "minimize") == "minimize"
-        frame = frame.sort_values(sort, ascending=ascending, kind="stable", na_position="last")
-    return frame
+    return frame if sort is None else sorted_by(frame, sort)
+
+
+def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Rows ordered by a column: metrics from best to worst, others ascending, what is missing last.
+
+    Raises:
+        ConfigError: if there is no such column.
+    """
+    _check_column(column, list(frame.columns))
+    ascending = OBJECTIVES.get(column.replace("test_", "val_"), "minimize") == "minimize"
+    return frame.sort_values(column, ascending=ascending, kind="stable", na_position="last")
+
+
+def _check_column(column: str, known: Sequence[str]) -> None:
+    if column not in known:
+        raise ConfigError(f"cannot sort by {column!r}; allowed: {', '.join(known)}")
 
 
 def _state_sentence(records: Sequence[TrialRecord]) -> str:

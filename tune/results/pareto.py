@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tune.records import TrialRecord
-from tune.results.leaderboard import is_comparable, leaderboard, spread_text
+from tune.results.leaderboard import is_comparable, leaderboard, sorted_by, spread_text
 from tune.search.objectives import COSTS, Objective, objective_value
 
 MOST_OF_THE_GAIN = 0.9
@@ -98,6 +98,7 @@ def front_frame(
     *,
     frame: pd.DataFrame | None = None,
     top: int | None = None,
+    sort: str | None = None,
 ) -> pd.DataFrame:
     """One flat row per record: the front from its best in the first objective on, then everything else.
 
@@ -107,10 +108,14 @@ def front_frame(
         frame: their leaderboard, made by :func:`tune.results.leaderboard.leaderboard` with any option but `top`; None
             makes it.
         top: keep the first so many trials, and the baseline.
+        sort: column to order the front by, and what lies below it, as :func:`tune.results.leaderboard.sorted_by` does.
 
     Returns:
         The leaderboard's columns with `front` (bool) in the place of ranks, which several objectives do not give, every
-        objective's value among them; the baseline, once, is the first row below the front.
+        objective's value among them; the baseline, once, is the first row below the front, if nothing else is asked.
+
+    Raises:
+        ConfigError: if there is no column `sort`.
     """
     if frame is None:
         frame = leaderboard(records, objectives[0].name)
@@ -129,6 +134,8 @@ def front_frame(
     if top is not None:
         is_trial = frame["role"] == "trial"
         frame = frame[~is_trial | (is_trial.cumsum() <= top)].reset_index(drop=True)
+    if sort is not None:
+        frame = sorted_by(frame, sort).sort_values("front", ascending=False, kind="stable").reset_index(drop=True)
     return frame
 
 

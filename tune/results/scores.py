@@ -132,6 +132,8 @@ def delta_intervals(
     reference = read_scores(folder, baseline)
     if reference is None:
         return DeltaIntervals({}, missing="the baseline's scores per question are not in the sweep's folder")
+    if np.count_nonzero(reference["attempts"]) < 2:
+        return DeltaIntervals({}, missing="fewer than two validation questions have a label")
     found: dict[tuple[str, int], np.ndarray] = {}
     for record in records:
         scores = read_scores(folder, record)

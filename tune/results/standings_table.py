@@ -41,6 +41,6 @@ def standings_text(
     goals, records = standings.config.goals, standings.records
     if top is not None:
         top = max(top, len(pareto_front(records, goals)))
-    frame = front_frame(records, goals, frame=standings.frame(sort=sort, states=states), top=top)
+    frame = front_frame(records, goals, frame=standings.frame(states=states), top=top, sort=sort)
     notes = [*front_sentences(records, goals), *unranked_footnotes(records, goals[0].name, standings.intervals)]
     return render_front(frame, goals, format=format, footnotes=notes, console=console)

@@ -1,6 +1,5 @@
 """The end of a sweep: the finalists trained once more, on the test questions, beside everything they should beat."""
 
-import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +13,7 @@ from embedllm.errors import EmbedLLMError
 from embedllm.storage import replaced_folder
 from tune.config import SweepConfig
 from tune.folder import FINALISTS_FOLDER, WINNER_FOLDER, WINNER_TABLE
+from tune.json_file import read_json, write_json
 from tune.records import TrialRecord
 from tune.results.finalists import Finalist, finalist_rows
 from tune.results.pareto import amount_text, pareto_front
@@ -91,7 +91,7 @@ def crown(sweep: "Sweep", records: Sequence[TrialRecord]) -> Winner:
     path = sweep.folder.path
     chosen = choose_finalists(records, sweep.folder.config)
     known = read_winner(path)
-    if known is not None and [judged.trial for judged in known.finalists] == [record.trial for record in chosen]:
+    if known is not None and _is_whole(known, chosen, records):
         return known
     encoders = {record.config.encoder for record in chosen}
     source = SweepData(sweep.data, sweep.split, {name: sweep.encodings[name].matrix for name in encoders})
@@ -121,17 +121,31 @@ def crown(sweep: "Sweep", records: Sequence[TrialRecord]) -> Winner:
     return winner
 
 
+def _is_whole(known: Winner, chosen: Sequence[TrialRecord], records: Sequence[TrialRecord]) -> bool:
+    """Whether these finalists were judged already, beside the baseline if it is complete, and their models kept."""
+    recipe = any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
+    return (
+        [judged.trial for judged in known.finalists] == [record.trial for record in chosen]
+        and all(judged.artifact.is_dir() for judged in (known, *known.finalists))
+        and any(row["method"] == "paper" for row in known.rows) == recipe
+    )
+
+
 def finalist_folder(path: Path, trial: int) -> Path:
     """Where a finalist's artifact lies in a sweep's folder."""
     return path / FINALISTS_FOLDER / f"trial-{trial}"
 
 
 def read_winner(path: Path) -> Winner | None:
-    """The winner crowned last in a sweep's folder, and the other finalists, if any."""
+    """The winner crowned last in a sweep's folder, and the other finalists, if any.
+
+    Raises:
+        ConfigError: if `winner.json` is damaged.
+    """
     file = path / WINNER_TABLE
     if not file.is_file():
         return None
-    content = json.loads(file.read_text())
+    content = read_json(file, "delete it: `python -m tune resume` then judges the finalists again")
     best = (content["trial"], FitConfig(**content["config"]), content["metrics"], path / WINNER_FOLDER)
     finalists = [
         JudgedTrial(one["trial"], FitConfig(**one["config"]), one["metrics"], finalist_folder(path, one["trial"]))
@@ -166,7 +180,7 @@ def _read_back(path: Path, record: TrialRecord, judged: JudgedTrial | None) -> F
 
 
 def _write(path: Path, winner: Winner) -> None:
-    """Write `winner.json`, all or nothing."""
+    """Write `winner.json`."""
     content = {
         "trial": winner.trial,
         "config": asdict(winner.config),
@@ -176,6 +190,4 @@ def _write(path: Path, winner: Winner) -> None:
             {"trial": one.trial, "config": asdict(one.config), "metrics": one.metrics} for one in winner.finalists
         ],
     }
-    staging = path / f".{WINNER_TABLE}"
-    staging.write_text(json.dumps(content, indent=2) + "\n")
-    staging.replace(path / WINNER_TABLE)
+    write_json(path / WINNER_TABLE, content)

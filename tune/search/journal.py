@@ -9,6 +9,8 @@ from typing import Any
 
 from optuna.storages.journal import JournalFileBackend
 
+from embedllm.errors import ConfigError
+
 
 class BatchedJournal(JournalFileBackend):
     """A journal file whose operations inside :meth:`batch` reach the disk together, in one append and one fsync.
@@ -30,7 +32,11 @@ class BatchedJournal(JournalFileBackend):
         self._base = 0
 
     def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
-        """Operations from a number on: those in the file or, inside a batch, those held back."""
+        """Operations from a number on: those in the file or, inside a batch, those held back.
+
+        Raises:
+            ConfigError: where a line is no JSON.
+        """
         if self._pending is not None:
             yield from self._pending[log_number_from - self._base :]
             return
@@ -44,7 +50,15 @@ class BatchedJournal(JournalFileBackend):
                 self._seen += 1
                 self._offset += len(line)
                 if self._seen > log_number_from:
-                    yield json.loads(line)
+                    yield self._parsed(line)
+
+    def _parsed(self, line: bytes) -> dict[str, Any]:
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise ConfigError(
+                f"{self._file_path} is damaged in line {self._seen} ({error}); restore it from a copy"
+            ) from error
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Write operations, or hold them back until the end of the open batch. Raises OSError where the disk does."""

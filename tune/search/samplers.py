@@ -65,10 +65,11 @@ def make_sampler(
 
 
 def unused_starts(study: Study, config: SweepConfig, num_train: int, ordinal: int) -> list[dict[str, Any]]:
-    """The start configurations still to be proposed; none for samplers that do not learn: they are to be unbiased.
+    """The start configurations TPE has still to propose; none for other samplers.
 
-    A learning sampler follows what did well in its first few trials. Without a fair trial of each encoder among them
-    it settles on one by chance: see the section on proposals in benchmarks/RESULTS.md.
+    TPE follows what did well in its first few trials. Without a fair trial of each encoder among them it settles on one
+    by chance: see the section on proposals in benchmarks/RESULTS.md. CMA-ES learns nothing from trials it did not
+    propose, and chooses encoders at random to the end.
 
     Args:
         study: the search's.
@@ -76,7 +77,7 @@ def unused_starts(study: Study, config: SweepConfig, num_train: int, ordinal: in
         num_train: number of training questions.
         ordinal: number of trials proposed before.
     """
-    starts = start_configurations(config, num_train) if config.learns else []
+    starts = start_configurations(config, num_train) if config.sampler == "tpe" else []
     if ordinal >= len(starts):
         return []
     used = _used(study)  # lost ones wait to be run again

@@ -1,15 +1,13 @@
 """The Optuna study of a sweep: the only source of truth about its trials."""
 
 import dataclasses
-import fcntl
 import logging
 import math
-import socket
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import optuna
 from optuna.storages import JournalStorage
@@ -21,12 +19,12 @@ from tune.config import SweepConfig
 from tune.records import TrialRecord
 from tune.results.scores import write_scores
 from tune.search.journal import BatchedJournal, repair_journal
+from tune.search.lock import take_lock
 from tune.search.objectives import objective_value
 from tune.search.samplers import make_sampler, unused_configurations, unused_starts
-from tune.search.space import baseline_config, distributions, suggest
+from tune.search.space import baseline_config, distributions, space_size, suggest
 
 JOURNAL_FILE = "journal.log"
-LOCK_FILE = ".lock"
 STUDY_NAMES: dict[Literal["trial", "baseline"], str] = {"trial": "sweep", "baseline": "baseline"}
 """The baseline lives in a study of its own, so that the sampler never learns from it."""
 
@@ -57,7 +55,7 @@ class SweepStudy:
         self.num_train = num_train
         self.distributions = distributions(config.space, num_train)
         self._folder = folder
-        self._lock = _take_lock(folder)
+        self._lock = take_lock(folder)
         path = folder / JOURNAL_FILE
         repair_journal(path)
         self._journal = BatchedJournal(path)
@@ -94,7 +92,7 @@ class SweepStudy:
     def ask(self, count: int) -> list[tuple[int, FitConfig]]:
         """The next trials, now RUNNING: numbers and configurations. Fewer than `count` where a finite space is used up.
 
-        Configurations of lost trials come first; a learning sampler's first are the preset on each encoder.
+        Configurations of lost trials come first; TPE's first are the preset on each encoder.
         """
         study = self._studies["trial"]
         trials = study.get_trials(deepcopy=False)
@@ -206,7 +204,9 @@ def read_records(folder: Path) -> list[TrialRecord]:
     """
     path = folder / JOURNAL_FILE
     if not path.is_file():
-        raise ConfigError(f"{folder} is not a sweep: {JOURNAL_FILE} is missing; `tune run --out {folder}` makes one")
+        raise ConfigError(
+            f"{folder} is not a sweep: {JOURNAL_FILE} is missing; `python -m tune run --out {folder}` makes one"
+        )
     storage = JournalStorage(BatchedJournal(path))
     known = {study.study_name for study in storage.get_all_studies()}
     return _records(
@@ -259,34 +259,8 @@ def is_lost(record: TrialRecord) -> bool:
     return record.state == "FAIL" and (record.reason or "").startswith("lost: ")
 
 
-def is_locked(folder: Path) -> bool:
-    """Whether another process is running the sweep of this folder."""
-    if not (folder / LOCK_FILE).exists():
-        return False
-    with (folder / LOCK_FILE).open() as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
-
-
-def ran_here(folder: Path) -> bool:
-    """Whether the sweep of this folder was last run on this host: of another's, a lock may not be visible."""
-    file = folder / LOCK_FILE
-    return file.is_file() and file.read_text() == socket.gethostname()
-
-
-def _take_lock(folder: Path) -> IO[str]:
-    handle = (folder / LOCK_FILE).open("a")  # not "w": who has the lock wrote its host there
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise ConfigError(
-            f"{folder} is being run by another process; wait for it or stop it, then use `tune resume {folder}`"
-        ) from None
-    handle.truncate(0)
-    handle.write(socket.gethostname())
-    handle.flush()
-    return handle
+def is_exhausted(records: Sequence[TrialRecord], config: SweepConfig) -> bool:
+    """Whether every configuration of a finite space has been tried: no trial will follow, whatever the target."""
+    size = space_size(config.space)
+    tried = [record for record in records if record.role == "trial" and not is_lost(record)]
+    return size is not None and len(tried) >= size and all(r.state in STATES for r in tried)

@@ -1,12 +1,13 @@
 """What names a sweep in MLflow, what is known of it there, and what its folder remembers."""
 
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from embedllm.errors import ConfigError
+from tune.json_file import read_json, write_json
 from tune.tracking.provenance import Provenance
 from tune.tracking.uri import resolve_tracking_uri
 
@@ -26,7 +27,7 @@ class SweepIdentity:
         tags: tags of the parent run.
         trial_tags: tags of the parent and of every child run.
         datasets: name and digest of the data.
-        resume: command that delivers what MLflow did not take; empty: `tune resume` of the sweep.
+        resume: command that delivers what MLflow did not take; empty: `python -m tune resume` of the sweep.
     """
 
     sweep_id: str
@@ -85,18 +86,22 @@ def claim(folder: Path, tracking_uri: str | None, experiment: str) -> tuple[str,
         experiment: MLflow experiment.
 
     Raises:
-        ConfigError: for a tracking URI MLflow cannot write to.
+        ConfigError: for a tracking URI MLflow cannot write to, or a damaged `mlflow.json`.
     """
     file = folder / IDENTITY_FILE
-    known = json.loads(file.read_text()) if file.exists() else {}
+    known = read_json(file, "delete it: the sweep then gets runs of its own once more") if file.exists() else {}
     uri = resolve_tracking_uri(tracking_uri or known.get("tracking_uri"), folder)
     sweep_id = known.get("sweep_id") or uuid.uuid4().hex
     identity = {"tracking_uri": uri, "experiment": experiment, "sweep_id": sweep_id}
-    file.write_text(json.dumps(identity, indent=2) + "\n")
+    if identity != known:
+        write_json(file, identity)
     return uri, sweep_id
 
 
 def tracked_at(folder: Path) -> str | None:
-    """Tracking URI of the sweep in a folder; None where it was not tracked."""
+    """Tracking URI of the sweep in a folder; None where it was not tracked, or where that is not known any more."""
     file = folder / IDENTITY_FILE
-    return json.loads(file.read_text())["tracking_uri"] if file.is_file() else None
+    try:
+        return read_json(file, "").get("tracking_uri") if file.is_file() else None
+    except ConfigError:
+        return None  # a leaderboard can do without; `resume` says what is wrong

@@ -102,8 +102,9 @@ def _create_version(
         client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
     client.log_outputs(run_id, [LoggedModelOutput(logged.model_id, step=0)])
-    metrics = config["metrics"].items()
-    client.log_batch(run_id, [Metric(key, value, logged_ms, 0, model_id=logged.model_id) for key, value in metrics])
+    known = {name: value for name, value in config["metrics"].items() if value is not None}  # else not defined there
+    metrics = [Metric(name, value, logged_ms, 0, model_id=logged.model_id) for name, value in known.items()]
+    client.log_batch(run_id, metrics)
     return client.create_model_version(
         candidate.name,
         # Not `models:/ID`, which a database store resolves by MLflow's global tracking URI instead of the client's.

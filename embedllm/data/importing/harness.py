@@ -31,7 +31,7 @@ def harness_blocks(path: Path, label: str | None, problems: Problems) -> Iterato
     task = match["task"] if match else path.stem
     try:
         with path.open(encoding="utf-8") as file:
-            first = _record(file.readline())
+            first = _record(next(filter(str.strip, file), ""))
         metric = _metric(first, label)
         if metric is None:
             wanted = f"`{label}`" if label else ", ".join(METRICS)
@@ -52,6 +52,8 @@ def harness_blocks(path: Path, label: str | None, problems: Problems) -> Iterato
             read_options=pajson.ReadOptions(block_size=max(1 << 20, min(path.stat().st_size, 1 << 28))),
             parse_options=pajson.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore"),
         ).combine_chunks()
+        if prompt_type is not None:
+            prompts = pc.fill_null(_first_argument(table["arguments"].combine_chunks()), "")
     except _NoRecord as error:
         problems.add(f"{name} is no sample log: {error}")
         return
@@ -66,12 +68,9 @@ def harness_blocks(path: Path, label: str | None, problems: Problems) -> Iterato
         "model": _constant(path.parent.name.replace("__", "/"), rows),
         "label": _encoded(table[metric].cast(pa.string())),
         "category": _constant(task, rows),
+        "prompt": prompts,
     }
-    if prompt_type is not None:
-        block["prompt"] = pc.fill_null(_first_argument(table["arguments"].combine_chunks()), "")
-    elif first.get("arguments"):
-        block["prompt"] = prompts
-    else:
+    if not first.get("arguments"):
         problems.add(f"{name} carries no prompt texts (`arguments`)")
         return
     yield block
@@ -102,25 +101,28 @@ def _prompt_type(record: dict[str, Any]) -> pa.DataType | None:
         named = arguments.get("gen_args_0")
         if isinstance(named, dict) and isinstance(named.get("arg_0"), str):
             return pa.struct({"gen_args_0": pa.struct({"arg_0": pa.string()})})
-    elif (
-        isinstance(arguments, list) and isinstance(arguments[0], list) and all(isinstance(a, str) for a in arguments[0])
-    ):
-        return pa.list_(pa.list_(pa.string()))
+    elif isinstance(arguments, list) and arguments and isinstance(arguments[0], list):
+        return pa.list_(pa.list_(pa.string())) if all(isinstance(a, str) for a in arguments[0]) else None
     return None
 
 
 def _first_argument(arguments: pa.Array) -> pa.Array:
     if pa.types.is_struct(arguments.type):
         return arguments.field("gen_args_0").field("arg_0")
-    return pc.list_element(pc.list_element(arguments, 0), 0)
+    return _first_element(_first_element(arguments))
+
+
+def _first_element(lists: pa.Array) -> pa.Array:
+    """The first element of each list, null where there is none."""
+    return pc.list_element(pc.if_else(pc.greater(pc.list_value_length(lists), 0), lists, None), 0)
 
 
 def _prompts_line_by_line(path: Path) -> list[str]:
     """Prompts of a log whose `arguments` mix types: old generation tasks (text beside settings), chat messages."""
     prompts = []
     with path.open(encoding="utf-8") as file:
-        for line in file:
-            arguments = _record(line).get("arguments") if line.strip() else None
+        for line in filter(str.strip, file):  # as Arrow, which passes over blank lines
+            arguments = _record(line).get("arguments")
             first = arguments["gen_args_0"]["arg_0"] if isinstance(arguments, dict) else (arguments or [[""]])[0][0]
             prompts.append(first[0] if isinstance(first, list) else first)
     return prompts

@@ -1,5 +1,6 @@
 """Which layout a source has, and which of its columns mean what."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,8 @@ _USED: dict[str, tuple[tuple[str, ...], str]] = {
     "harness": (("label",), "logs of lm-evaluation-harness are laid out alike, and only the metric is a choice"),
 }
 """What columns can be given for in a layout that does not use all of them, and why not for the others."""
+_INDEX_COLUMN = re.compile(r"|__index_level_\d+__|Unnamed: \d+")
+"""Names that pandas gives the index of a frame: in CSV, in Parquet, and in CSV that it read and wrote again."""
 _REQUIRED = {"long": ("model", "question", "label"), "wide": ("question",)}
 
 
@@ -54,12 +57,14 @@ class Layout:
         files: the table or sample files, each with the side its questions belong to (None: not said by the file).
         columns: canonical column name -> name in the files, for tables.
         models: in a wide table, the columns that hold one model's labels each.
+        absent: optional columns that some files lack, each as the file and the canonical name.
     """
 
     format: Format
     files: tuple[tuple[Path, str | None], ...]
     columns: Mapping[str, str]
     models: tuple[str, ...] = ()
+    absent: frozenset[tuple[Path, str]] = frozenset()
 
 
 def recognise(
@@ -147,16 +152,29 @@ def _official(
         notes.append(f"there is no {' and no '.join(absent)}; no question is on that side")
     _refuse_unused("official", columns, problems)
     wanted = {**_OFFICIAL, **columns}
-    found: dict[str, str] = {}
+    headers: dict[Path, list[str]] = {}
     for path, _ in present:
         names = column_names(path, problems)
         if names is None:
             continue
+        headers[path] = names
         found = {name: column for name, column in wanted.items() if column in names}
         required = _OFFICIAL_REQUIRED if (source / "question_order.csv").is_file() else (*_OFFICIAL_REQUIRED, "prompt")
         _refuse_absent(path, columns, names, problems)
         _require(path, [name for name in required if name not in columns], found, wanted, names, problems)
-    return None if problems else Layout("official", present, found)
+    lacking = {
+        name: [path for path, names in headers.items() if column not in names] for name, column in wanted.items()
+    }
+    # Models are named by any row that names them, but texts must be there for all questions or for none.
+    if 0 < len(lacking["prompt"]) < len(present):
+        notes.append(
+            f"column `{wanted['prompt']}` is not in {' and not in '.join(path.name for path in lacking['prompt'])} and "
+            "is not read; the texts are those of question_order.csv"
+        )
+        del wanted["prompt"]
+    found = {name: column for name, column in wanted.items() if len(lacking[name]) < len(present)}
+    gaps = frozenset((path, name) for name in found for path in lacking[name])
+    return None if problems else Layout("official", present, found, absent=gaps)
 
 
 def _table(
@@ -185,13 +203,17 @@ def _table(
         found["question"] = found["prompt"]
     wanted = {name: columns.get(name, "` or `".join(SYNONYMS[name])) for name in SYNONYMS}
     _require(tables[0], _REQUIRED[format], found, wanted, headers[0], problems)
-    models = tuple(name for name in headers[0] if name not in found.values()) if format == "wide" else ()
+    others = [name for name in headers[0] if name not in found.values()] if format == "wide" else []
+    models = tuple(name for name in others if not _INDEX_COLUMN.fullmatch(name))
     if format == "wide" and len(models) < 2:
         problems.add(
             f"{tables[0].name} has the columns {', '.join(headers[0])}: neither a long table (columns `model`, "
             "`question`, `label`) nor a wide one (a question column and one column per model); name the columns that "
             "hold them, for instance --columns.label=NAME"
         )
+    indices = [f"`{name}`" if name else "without a name" for name in others if name not in models]
+    if indices:
+        notes.append(f"not read: the column {' and the column '.join(indices)}, the index of a pandas frame")
     if models:
         notes.append(f"{count_of(len(models), 'model')} read from the columns {some_of(models)}")
     files = tuple((path, None) for path in tables)

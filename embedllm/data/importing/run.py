@@ -144,12 +144,13 @@ def _read(
             advance(path.name, len(block["label"]))
         return
     row = 1
-    needed = list(dict.fromkeys([*layout.columns.values(), *layout.models]))
+    columns = {name: column for name, column in layout.columns.items() if (path, name) not in layout.absent}
+    needed = list(dict.fromkeys([*columns.values(), *layout.models]))
     # A prompt that is the question's key as well is looked up like an id, so it needs its dictionary.
-    plain = {layout.columns.get("prompt", "")} - {layout.columns["question"]}
-    whole = {layout.columns[name] for name in ("question", "model", "label")} if integers else set()
+    plain = {columns["prompt"]} - {columns["question"]} if "prompt" in columns else set()
+    whole = {columns[name] for name in ("question", "model", "label")} if integers else set()
     for batch in stream_table(path, needed, problems, notes, plain=plain, integers=whole):
-        block = {name: batch.column(column) for name, column in layout.columns.items()}
+        block = {name: batch.column(column) for name, column in columns.items()}
         if "prompt" in block:
             block["prompt"] = block["prompt"].cast(pa.string())
         if layout.format == "wide":

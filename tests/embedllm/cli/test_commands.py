@@ -63,7 +63,8 @@ def test_help_of_every_command(run: Run, name: str) -> None:
 def test_simulate_says_what_can_be_reached(run: Run, tmp_path: Path) -> None:
     out, _ = run("data", "simulate", str(tmp_path / "more"), "--models", "3", "--questions", "50", "--seed", "1")
     assert f"simulated 3 models on 50 questions, saved in {tmp_path}/more" in out
-    assert "no predictor can beat accuracy 0." in out
+    assert "a predictor that knows the true probabilities expects accuracy 0." in out
+    assert out.endswith(" over all questions; single sides scatter around that\n")
 
 
 def test_simulate_defaults_are_the_papers_shape(run: Run) -> None:
@@ -132,6 +133,11 @@ def test_encode_fills_the_cache(run: Run) -> None:
     assert "200 questions, 8 numbers each, read from the cache" in run("encode", "data", "--encoder", "lsa:8")[0]
 
 
+def test_encode_refuses_a_seed_without_effect(run: Run) -> None:
+    _, err = run("encode", "data", "--encoder", "lsa:8", "--split-seed", "5", code=2)
+    assert "--split-seed 5 has no effect: the data gives a side to every question; add --split random" in err
+
+
 def test_encode_refuses_a_device_there_is_not(run: Run) -> None:
     _, err = run("encode", "data", "--encoder", "lsa:8", "--device", "bogus", code=2)
     assert "device must be" in err
@@ -159,7 +165,7 @@ def test_fit_compares_where_only_one_question_is_asked(run: Run, tmp_path: Path)
     assert first["accuracy_sd"] is not None
     assert "roc_auc_sd" not in first
     out, _ = run(*tiny, "--seeds", "1", "--epochs", "1")
-    assert "1 model, 8 questions to train on, 1 test question\n" in out
+    assert "1 model, 8 questions to train on, 1 test question; split: given\n" in out
     assert "1 epoch; 1 seed in" in out
     assert "nan" not in out
 
@@ -213,6 +219,14 @@ def test_fit_refuses_what_it_would_overwrite_before_training(run: Run) -> None:
         (["--preset", "quick"], "preset must be one of paper, fast but is 'quick'"),
         (["--device", "bogus"], "device must be"),
         (["--split", "random", "--split-seed", "-1"], "split_seed must be at least 0 but is -1"),
+        (
+            ["--split-seed", "5"],
+            "--split-seed 5 has no effect: the data gives a side to every question; add --split random",
+        ),
+        (
+            ["--split", "given", "--split-seed", "-1"],
+            "--split-seed -1 has no effect: --split is given; add --split random",
+        ),
         (["--encoder", "lsa:wide"], "WIDTH in `lsa:WIDTH` must be a positive whole number"),
     ],
 )
@@ -242,6 +256,14 @@ def test_evaluate_reproduces_what_fit_reported(run: Run) -> None:
     assert (row["side"], row["models"], row["questions"]) == ("test", 6, 20)
     for name in METRICS:
         assert row[name] == pytest.approx(fitted[name], abs=1e-6)
+
+
+def test_evaluate_finds_a_random_split_again(run: Run) -> None:
+    words = ("fit", "data", "--out", "again", *TINY_FIT, "--split", "random", "--split-seed", "5")
+    assert "20 test questions; split: random, seed 5\n" in run(*words)[0]
+    fitted = json.loads(run(*words, "--training-questions", "50", "--format", "json")[0])[1]
+    [row] = json.loads(run("evaluate", "again", "data", "--format", "json")[0])
+    assert [row[name] for name in METRICS] == pytest.approx([fitted[name] for name in METRICS], abs=1e-6)
 
 
 def test_evaluate_per_benchmark_and_per_model(run: Run) -> None:
@@ -286,6 +308,12 @@ def test_route_reads_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("sys.stdin", io.StringIO("first?\n\nsecond?\n"))
     rows = list(csv.DictReader(io.StringIO(run("route", "artifact", "-", "--top", "1", "--format", "csv")[0])))
     assert [row["question"] for row in rows] == ["first?", "second?"]
+
+
+def test_route_takes_bytes_that_are_no_text(run: Run) -> None:
+    """As `embedllm route artifact $'caf\\xff x'` passes them on."""
+    out, _ = run("route", "artifact", "caf\udcff x", "--top", "1")
+    assert out.startswith("caf\ufffd x\n\nrank  model")
 
 
 def test_route_refuses_empty_questions_and_no_artifacts(run: Run) -> None:

@@ -1,5 +1,6 @@
 """Dispatch: which command, which exit code, what on which stream."""
 
+import os
 import subprocess
 import sys
 import types
@@ -137,3 +138,48 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     process.stdout = None
     _, error = process.communicate("go\n", timeout=60)
     assert (process.returncode, error) == (141, "")
+
+
+def test_what_a_stream_cannot_hold_is_replaced() -> None:
+    script = (
+        "import sys; from embedllm.cli.program import Command, Program\n"
+        "class Boil:\n"
+        "    EXAMPLE = ''\n"
+        "    add_arguments = lambda self, parser: None\n"
+        "    run = lambda self, args: print('\\u2500 caf\\xe9', ascii(sys.stdin.read()))\n"
+        "sys.exit(Program('kitchen', 'Cooks.', '', {'boil': Command(Boil(), 'Boil it.')}).main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "boil"],
+        input=b"\xff",
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"? caf? '\\ufffd'\n"
+
+
+SLEEPER = """
+import sys, time, types
+from embedllm.cli.program import Command, Program
+
+def run(args):
+    print("asleep", flush=True)
+    time.sleep(60)
+
+module = types.SimpleNamespace(EXAMPLE="bed sleep", add_arguments=lambda parser: None, run=run)
+sys.exit(Program("bed", "Rests.", "bed sleep", {"sleep": Command(module, "Sleep.")}).main())
+"""
+
+
+def test_a_command_that_is_terminated_ends_like_one_interrupted() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLEEPER, "sleep"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asleep\n"
+    process.terminate()
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (130, "interrupted\n")

@@ -76,4 +76,6 @@ def test_rows_are_json_and_gaps_are_null():
         "attempts": 0,
     }
     assert [row["none"] for row in rows["benchmarks"]] == [1, 1]
+    best = [(row["best_model"], row["best_accuracy"]) for row in rows["benchmarks"]]
+    assert best == [("a", 1.0), (None, None)], "nobody is best where nothing is labelled"
     assert isinstance(describe(simulate(models=2, questions=10)).summary, pd.DataFrame)

@@ -139,3 +139,10 @@ def test_a_link_to_a_data_folder_stays_a_link(data, tmp_path):
     other.save(tmp_path / "link")
     assert (tmp_path / "link").is_symlink()
     assert CorrectnessMatrix.load(tmp_path / "data").digest == other.digest
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null"])
+def test_meta_that_is_no_object_is_told(data, tmp_path, content):
+    (data.save(tmp_path / "data") / "meta.json").write_text(content)
+    with pytest.raises(DataError, match=r"meta.json cannot be read \(.*it must hold a JSON object but holds .*import"):
+        CorrectnessMatrix.load(tmp_path / "data")

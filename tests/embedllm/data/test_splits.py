@@ -154,3 +154,10 @@ def test_asking_for_too_many_training_questions_is_an_error():
 
 def test_prompt_groups_are_equal_exactly_for_equal_texts():
     assert prompt_groups(make_data(["a", "b", "a"], ["x"] * 3)).tolist() == [0, 1, 0]
+
+
+def test_the_digest_sees_the_sides_and_nothing_else():
+    split = Split("one", [3, 0, 1], [2], [4])
+    assert Split("other", [0, 1, 3], [2], [4], seed=7).digest == split.digest
+    for sides in (([0, 1], [2, 3], [4]), ([0, 1, 3], [4], [2]), ([0, 1, 3], [2], []), ([0, 1, 2, 3], [], [4])):
+        assert Split("one", *sides).digest != split.digest

@@ -106,3 +106,18 @@ def test_intervals_of_many_methods_are_those_of_each_pair(metric, data, forecast
 def test_intervals_of_nothing_are_empty_and_without_weight_undefined():
     assert [part.shape for part in bootstrap_intervals(np.zeros((5, 0)), np.zeros(5), np.ones(5))] == [(0,), (0,)]
     assert all(np.isnan(part).all() for part in bootstrap_intervals(np.zeros((5, 2)), np.zeros(5), np.zeros(5)))
+
+
+@pytest.mark.parametrize("metric", BOOTSTRAP_METRICS)
+def test_one_labelled_question_says_nothing_about_others(metric):
+    attempts = np.zeros((2, 30), dtype=np.uint8)
+    attempts[:, 7] = 1
+    correct = np.array([[1], [0]], dtype=np.uint8) * attempts
+    first, second = np.full((2, 30), 0.9), np.full((2, 30), 0.1)
+    first[1], second[1] = 0.1, 0.9
+    result = paired_bootstrap(first, second, correct, attempts, metric=metric)
+    assert abs(result.difference) > 0.5
+    assert np.isnan([result.standard_error, result.low, result.high]).all()
+    assert not result.significant
+    totals = [question_totals(metric, one, correct, attempts) for one in (first, second)]
+    assert np.isnan(bootstrap_intervals(totals[0][0][:, None], totals[1][0], totals[0][1])).all()

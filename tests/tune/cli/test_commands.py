@@ -14,7 +14,7 @@ from embedllm.data import simulate
 from tune.cli import COMMANDS, main
 from tune.folder import SweepFolder
 from tune.runner import Sweep
-from tune.search.study import read_records
+from tune.search.study import SweepStudy, read_records
 
 Output = tuple[str, str]
 TINY = (
@@ -149,10 +149,15 @@ def test_rerun_gives_the_same_result(run: Run) -> None:
         (["leaderboard", "pool"], "pool is not a sweep: sweep.json is missing"),
         (["leaderboard", "sweep", "--sort", "speed"], "cannot sort by 'speed'; allowed: rank, trial"),
         (["rerun", "sweep", "99"], "has no trial 99; it has 0 to"),
-        (["run", "pool", "--out", "sweep"], "holds a sweep already; continue it with `tune resume sweep`"),
+        (["run", "pool", "--out", "sweep"], "holds a sweep already; continue it with `python -m tune resume sweep`"),
         (["run", "nowhere", "--out", "new"], "no such folder"),
         (["run", "pool", "--out", "new", "--tracking-uri", "file:/x"], "tracking URI 'file:/x' is neither"),
         (["run", "pool", "--out", "new", "--space.training-questions", "5000"], "there are 160 training questions"),
+        (
+            ["run", "pool", "--out", "new", "--space.training-questions", "1.2..1.8"],
+            "no whole number lies in 1.2 to 1.8",
+        ),
+        (["resume", "sweep", "--trials", "1"], "are finished; ask for "),
         (["lead", "sweep"], "unknown command 'lead'; the nearest is `leaderboard`"),
     ],
 )
@@ -175,6 +180,16 @@ def test_an_interrupted_sweep_says_how_to_go_on(run: Run, home: Path, monkeypatc
     monkeypatch.setattr(Sweep, "run", interrupted)
     out, _ = run("resume", "sweep", code=130)
     assert "Ended early: interrupted. `python -m tune resume sweep` goes on." in out
+
+
+def test_a_sweep_that_is_running_is_left_alone(run: Run, home: Path) -> None:
+    files = [home / "sweep" / name for name in ("sweep.json", "mlflow.json", "runs.jsonl", "journal.log")]
+    folder = SweepFolder.open(home / "sweep")
+    with SweepStudy(folder.path, folder.config, folder.questions["train"]):
+        before = [file.read_bytes() for file in files]
+        _, err = run("resume", "sweep", "--trials", "50", code=2)
+        assert [file.read_bytes() for file in files] == before
+    assert "is being run by another process; wait for it or stop it, then use `python -m tune resume" in err
 
 
 def test_the_baseline_can_be_run_again_too(run: Run) -> None:

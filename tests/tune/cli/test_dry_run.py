@@ -1,5 +1,6 @@
 """`--dry-run` as a careful user types it, and a sweep that has nothing left to do."""
 
+import dataclasses
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from embedllm.data import simulate
 from embedllm.errors import ConfigError
 from tune.cli import main
 from tune.config import SearchSpace, SweepConfig
+from tune.folder import SweepFolder
 from tune.runner import resume_sweep, run_sweep
 
 TINY = (
@@ -132,8 +134,13 @@ def test_a_sweep_at_its_target_does_not_start_ray(run: Run, home: Path, monkeypa
         assert resume_sweep("done", trials=9).count("COMPLETE") == 2  # the space holds no more
 
     assert "reached its target: 2 of 2 trials are finished" in run("resume", "done", "--dry-run", "--trials", "2")
+    used_up = run("resume", "done", "--dry-run", "--trials", "5")
+    assert "has tried every configuration of its space: 2 trials are finished; nothing is to run" in used_up
+    folder = SweepFolder.open("done")
+    wider = dataclasses.replace(space, embedding_dim=[2, 4, 6])
+    dataclasses.replace(folder, config=folder.config.replace(space=wider)).save()
     more = run("resume", "done", "--dry-run", "--trials", "5")
-    assert "trials 3 to go, 2 are finished, of which the space holds only 2; 2 seeds each; the baseline is fin" in more
+    assert "trials 3 to go, 2 are finished, of which the space holds only 3; 2 seeds each; the baseline is fin" in more
     assert "keeps one slot" not in more
     simulate(models=6, questions=200, seed=2).save(home / "pool")
     assert "the data has changed since the sweep began" in run("resume", "done", "--dry-run", "--trials", "5", code=2)

@@ -66,6 +66,12 @@ def test_axes_are_shown_as_they_are_typed(name: str) -> None:
     assert getattr(parse(f"--space.{name}", run.show_axis(axis)).space, name) == axis
 
 
+@pytest.mark.parametrize("axis", [Range(0.0123456789, 0.05), Range(1e-07, 0.1, log=True), Range(8, 256)])
+def test_ends_of_a_range_keep_every_digit(axis: Range) -> None:
+    name = "embedding_dim" if axis.high > 1 else "weight_decay"
+    assert getattr(parse(f"--space.{name}", run.show_axis(axis)).space, name) == axis
+
+
 def test_a_flag_needs_no_value() -> None:
     assert parse("--deterministic", "pool").deterministic
     assert parse("--deterministic", "pool").data == "pool"

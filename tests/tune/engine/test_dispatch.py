@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -191,6 +192,44 @@ def test_a_spent_time_budget_stops(tmp_path: Path) -> None:
         subject = dispatcher(study)
         drive(subject, random.Random(0))
         assert subject.stopped == "the time budget of 1e-09 s is spent"
+
+
+def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    monkeypatch.setattr("tune.engine.dispatch.time", SimpleNamespace(monotonic=lambda: seconds))
+
+
+def test_no_pack_is_started_after_the_time_budget_however_many_are_queued(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, 0.0)
+    with SweepStudy(tmp_path, SweepConfig(trials=30, time_budget=5.0, sampler="random"), 1000) as study:
+        subject = dispatcher(study, pack_size=1)
+        assert subject.next_order("baseline") is not None
+        order = subject.next_order("first")
+        assert order is not None
+        at(monkeypatch, 6.0)
+        subject.finished("first", train(order.pack))
+        assert subject.next_order("second") is None
+        assert subject.stopped == "the time budget of 5 s is spent"
+
+
+def test_a_budget_that_ends_while_the_last_pack_trains_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at(monkeypatch, 0.0)
+    space = SearchSpace(learning_rate=[0.01])  # none diverges
+    with SweepStudy(tmp_path, SweepConfig(trials=2, time_budget=5.0, space=space), 1000) as study:
+        subject = dispatcher(study)
+        running = {}
+        while (order := subject.next_order(f"pack{len(running)}")) is not None:
+            running[f"pack{len(running)}"] = order
+            if len(running) == 1:  # the baseline, done at once
+                subject.finished("pack0", train(order.pack))
+        at(monkeypatch, 6.0)
+        for key, order in list(running.items())[1:]:
+            subject.finished(key, train(order.pack))
+        assert subject.done
+        assert subject.stopped is None
 
 
 def test_a_pack_that_dies_is_split_and_a_trial_that_kills_is_failed(tmp_path: Path) -> None:

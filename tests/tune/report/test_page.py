@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tune.config import SweepConfig
+from tune.config import SearchSpace, SweepConfig
 from tune.report.page import describe_data, report_page, write_report
 from tune.report.runs import note_run
 from tune.report.text import headline, search_sentence
@@ -122,7 +122,8 @@ def test_the_verdict_is_the_intervals(trained_sweep: Path, delta: tuple[float, f
 
 def test_an_unfinished_sweep_says_so(trained_sweep: Path) -> None:
     standings = Standings.read(trained_sweep)
-    more = dataclasses.replace(standings.folder, config=standings.config.replace(trials=20))
+    wider = standings.config.replace(trials=20, sampler="random", space=SearchSpace())
+    more = dataclasses.replace(standings.folder, config=wider)
     running = dataclasses.replace(standings.records[1], trial=77, state="RUNNING", metrics={}, budget=0)
     paused = altered(standings, folder=more, winner=None)
     assert headline(paused)[0].startswith("Not finished: 4 of 20 trials so far. `python -m tune resume sweep` goes on")
@@ -134,6 +135,10 @@ def test_an_unfinished_sweep_says_so(trained_sweep: Path) -> None:
     assert "The best so far" in text
     judging = altered(standings, winner=None)
     assert headline(judging)[0].startswith("The search is complete, but the winner has not been judged")
+    used_up = dataclasses.replace(standings.folder, config=standings.config.replace(trials=20))
+    assert headline(altered(standings, folder=used_up))[0] == (
+        "The search space has no further configuration: 4 trials instead of 20."
+    )
 
 
 def test_a_sweep_without_any_result_has_a_report(trained_sweep: Path) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embedllm.config import FitConfig
+from embedllm.errors import ConfigError
 from tune.records import TrialRecord, TrialState
 from tune.results.pareto import front_frame, front_sentences, non_dominated, pareto_front
 from tune.results.pareto_table import render_front
@@ -139,6 +140,17 @@ def test_the_frame_has_the_front_first_then_the_baseline_then_the_rest() -> None
     assert short["trial"].tolist() == [3, 1, 4, 0, 0, 2]
     costs, _ = read_objectives(["val_log_loss", "parameters"])
     assert front_frame(TRIALS, costs).set_index("trial")["parameters"].to_dict()[3] == 300
+
+
+def test_the_front_can_be_sorted_by_any_column_and_stays_on_top() -> None:
+    frame = front_frame([BASELINE, *TRIALS], LOSS_AND_SIZE, sort="trial")
+    assert frame["trial"][frame["front"]].tolist() == [0, 1, 3, 4]
+    assert frame["front"].tolist() == [True] * 4 + [False] * 4
+    costs, _ = read_objectives(["val_log_loss", "parameters"])
+    by_size = front_frame(TRIALS, costs, sort="parameters")
+    assert by_size["parameters"][by_size["front"]].is_monotonic_increasing
+    with pytest.raises(ConfigError, match="cannot sort by 'size'; allowed: front, trial"):
+        front_frame(TRIALS, costs, sort="size")
 
 
 @pytest.mark.parametrize("format", ["table", "markdown"])

@@ -140,6 +140,15 @@ def test_what_cannot_have_an_interval_says_why(tmp_path: Path) -> None:
     assert none.missing == "the baseline's scores per question are not in the sweep's folder"
 
 
+def test_one_question_gives_no_interval(tmp_path: Path) -> None:
+    one = question_scores([forecast(1)[:, :4]], CORRECT[:, :4], np.maximum(ATTEMPTS[:, :4], [[0, 0, 0, 1]]))
+    trials = [TrialRecord(0, "COMPLETE", FitConfig(), 1, role) for role in ("baseline", "trial")]  # type: ignore[arg-type]
+    for trial in trials:
+        write_scores(tmp_path, dataclasses.replace(trial, scores={"val": one}))
+    found = delta_intervals(tmp_path, trials[1:], trials[0], "val_log_loss")
+    assert (found.bounds, found.missing) == ({}, "fewer than two validation questions have a label")
+
+
 def test_scores_on_other_questions_are_not_compared(tmp_path: Path) -> None:
     baseline, trial = kept(tmp_path, record(0, (9,), "baseline"), record(0, (1,)))
     fewer = question_scores([forecast(1)[:, :50]], CORRECT[:, :50], ATTEMPTS[:, :50])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import tune.results.winner
 from embedllm.artifact import load_artifact
 from embedllm.config import FitConfig
 from embedllm.data.simulate import simulate
+from embedllm.errors import ConfigError
 from tune.config import SearchSpace, SweepConfig
 from tune.data import SweepData
 from tune.engine.fitting import PackFitter
@@ -173,3 +175,23 @@ def test_a_finalist_whose_files_are_gone_is_trained_again(data: str, tmp_path: P
     )  # fmt: skip
     crown(wider, records)
     assert trained == [best, best, second]
+
+
+def test_a_winner_whose_folder_is_gone_is_saved_again(data: str, tmp_path: Path, trained: list[int]) -> None:
+    sweep, records = prepared(data, tmp_path / "s", finalists=1)
+    first = crown(sweep, records)
+    shutil.rmtree(first.artifact)
+    assert crown(sweep, records).artifact.is_dir()
+    assert trained == [first.trial], "the finalist's own artifact is still there"
+    shutil.rmtree(first.artifact)
+    shutil.rmtree(tmp_path / "s" / "finalists")
+    assert crown(sweep, records).artifact.is_dir()
+    assert trained == [first.trial] * 2
+
+
+def test_a_damaged_table_is_told(data: str, tmp_path: Path, trained: list[int]) -> None:
+    sweep, records = prepared(data, tmp_path / "s", finalists=1)
+    crown(sweep, records)
+    (tmp_path / "s" / "winner.json").write_text("")
+    with pytest.raises(ConfigError, match=r"winner\.json is damaged \(.*\); delete it: `python -m tune resume` then"):
+        crown(sweep, records)

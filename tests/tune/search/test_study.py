@@ -11,7 +11,7 @@ from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.search.journal import BatchedJournal
-from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, is_lost, read_records
+from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, is_exhausted, is_lost, read_records
 
 SMALL = SearchSpace(
     encoder=["lsa"], embedding_dim=[4, 8], noise=[0.0, 0.1], training_questions=[0.5, 1.0], learning_rate=[0.01],
@@ -159,7 +159,7 @@ def test_tpe_keeps_exploring(tmp_path: Path) -> None:
     assert later.count("lsa:96") >= 3
 
 
-def test_learning_samplers_begin_with_the_preset_on_each_encoder(tmp_path: Path) -> None:
+def test_tpe_begins_with_the_preset_on_each_encoder(tmp_path: Path) -> None:
     space = SearchSpace(encoder=["lsa", "lsa:96"], embedding_dim=Range(8, 64))
     with SweepStudy(tmp_path, SweepConfig(space=space), 16_000) as study:
         first, second, third = (config for _, config in study.ask(3))
@@ -168,8 +168,10 @@ def test_learning_samplers_begin_with_the_preset_on_each_encoder(tmp_path: Path)
     assert third.learning_rate != first.learning_rate
 
 
-@pytest.mark.parametrize("sampler", ["random", "qmc"])
+@pytest.mark.parametrize("sampler", ["random", "qmc", "cmaes"])
 def test_other_samplers_stay_unbiased(tmp_path: Path, sampler: str) -> None:
+    if sampler == "cmaes":
+        pytest.importorskip("cmaes")
     with SweepStudy(tmp_path, SweepConfig(sampler=sampler), 1000) as study:  # type: ignore[arg-type]
         assert all(config.learning_rate != preset("fast").learning_rate for _, config in study.ask(6))
 
@@ -209,3 +211,25 @@ def test_optuna_opens_the_journal_by_itself(study: SweepStudy, tmp_path: Path) -
     storage = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(str(tmp_path / JOURNAL_FILE)))
     assert optuna.load_study(study_name="sweep", storage=storage).best_value == 0.25
     assert isinstance(study._journal, BatchedJournal)
+
+
+def test_a_damaged_journal_is_told(tmp_path: Path) -> None:
+    with SweepStudy(tmp_path, SweepConfig(), 1000) as study:
+        study.ask(2)
+    lines = (tmp_path / JOURNAL_FILE).read_bytes().splitlines(keepends=True)
+    (tmp_path / JOURNAL_FILE).write_bytes(b"".join([*lines[:2], b"{torn\n", *lines[2:]]))
+    with pytest.raises(ConfigError, match=r"journal\.log is damaged in line 3 \(.*\); restore it from a copy"):
+        read_records(tmp_path)
+
+
+def test_a_finite_space_is_exhausted_when_all_of_it_is_finished(tmp_path: Path) -> None:
+    config = SweepConfig(space=SMALL, sampler="grid")
+    with SweepStudy(tmp_path, config, 100) as study:
+        for number, asked in study.ask(7):
+            study.tell(complete(number, asked, 0.5))
+        assert not is_exhausted(study.records(), config)
+        [(number, asked)] = study.ask(1)
+        assert not is_exhausted(study.records(), config), "one is running"
+        study.tell(TrialRecord(number, "FAIL", asked, 2, reason="diverged"))
+        assert is_exhausted(study.records(), config)
+    assert not is_exhausted(read_records(tmp_path), SweepConfig())

@@ -119,3 +119,34 @@ def test_tables_beside_logs_are_mentioned(tmp_path):
     (tmp_path / "more.csv").write_text("model,question,label\na,q,1\n")
     notes = import_data(tmp_path, tmp_path / "data").notes
     assert notes == ("not read: 1 table beside samples_*.jsonl: more.csv",)
+
+
+@pytest.mark.parametrize("filters", [1, 2])
+@pytest.mark.parametrize(("before", "between", "after"), [("\n", "\n", ""), ("", "\n\n \n", "\n"), ("", "\n", "\n\n")])
+@pytest.mark.parametrize("settings", [" A", {"until": ["\n"]}])
+def test_blank_lines_do_not_count(tmp_path, filters, before, between, after, settings):
+    rows = [
+        {"doc_id": doc_id, "acc": float(doc_id % 2), "arguments": [[f"Text {doc_id}", settings]]}
+        for doc_id in range(3)
+        for _ in range(filters)
+    ]
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "samples_a.jsonl").write_text(before + between.join(map(json.dumps, rows)) + after)
+    import_data(tmp_path, tmp_path / "data")
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert data.prompts == ["Text 0", "Text 1", "Text 2"]
+    assert data.correct.tolist() == [[0, filters, 0]]
+
+
+@pytest.mark.parametrize("settings", [" A", {"until": ["\n"]}])
+@pytest.mark.parametrize("nothing", [[], None])
+def test_rows_without_a_prompt_are_named(tmp_path, settings, nothing):
+    rows = [{"doc_id": n, "acc": 1.0, "arguments": a} for n, a in enumerate([[["Zero?", settings]], nothing])]
+    write(tmp_path / "m", "samples_a.jsonl", rows)
+    write(tmp_path / "m", "samples_b.jsonl", [row | {"arguments": []} for row in rows])
+    with pytest.raises(DataError) as error:
+        import_data(tmp_path, tmp_path / "data")
+    assert error.value.problems == (
+        "m/samples_b.jsonl carries no prompt texts (`arguments`)",
+        "1 question with an empty prompt: ids a/1",
+    )

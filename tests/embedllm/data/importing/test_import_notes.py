@@ -71,3 +71,33 @@ def test_a_target_that_cannot_be_written_is_refused_before_anything_is_read(tmp_
     with pytest.raises(DataError, match=r"thesis\.txt"):
         import_data(tmp_path / "t.csv", tmp_path / "taken")
     assert (tmp_path / "taken" / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("text", [["question"], ["prompt"], ["question", "prompt"]])
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_the_index_of_a_pandas_frame_is_no_model(tmp_path, text, suffix):
+    """As `df.to_csv(path)` and `df.to_parquet(path)` write it, and as the CSV looks once read and written again."""
+    path = tmp_path / f"t{suffix}"
+    frame = pd.DataFrame({**{name: ["Why?", "How?"] for name in text}, "A": [1, 0], "B": [1, 1]}, index=[4, 2])
+    if suffix == ".csv":
+        frame.to_csv(path)
+        index = "the column without a name"
+        pd.read_csv(path).to_csv(tmp_path / "again.csv")
+        notes = import_data(tmp_path / "again.csv", tmp_path / "data").notes
+        assert "not read: the column without a name and the column `Unnamed: 0`, the index of a pandas frame" in notes
+    else:
+        frame.to_parquet(path)
+        index = "the column `__index_level_0__`"
+    report = import_data(path, tmp_path / "data")
+    assert f"not read: {index}, the index of a pandas frame" in report.notes
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert data.model_names == ["A", "B"]
+    assert data.prompts == ["How?", "Why?"]
+    assert data.correct.tolist() == [[0, 1], [1, 1]]
+
+
+def test_a_long_table_may_have_an_index_too(tmp_path):
+    pd.DataFrame({"model": ["a", "b"], "question": "q", "label": [1, 0]}).to_csv(tmp_path / "t.csv")
+    report = import_data(tmp_path / "t.csv", tmp_path / "data")
+    assert (report.format, report.models) == ("long", 2)
+    assert CorrectnessMatrix.load(tmp_path / "data").correct.tolist() == [[1], [0]]

@@ -240,3 +240,28 @@ def test_the_report_reads_well(tmp_path):
     meta = CorrectnessMatrix.load(tmp_path / "data").meta
     assert meta["import"] == report.as_dict()
     assert meta["simulated"] is False
+
+
+@pytest.mark.parametrize("naming", [("train",), ("val", "test"), ("test",), ()])
+def test_models_are_named_by_whichever_official_file_names_them(tmp_path, naming):
+    for number, side in enumerate(("train", "val", "test")):
+        frame = pd.DataFrame({"prompt_id": number, "model_id": [0, 1], "label": [1, 0], "prompt": f"Q{number}?"})
+        frame["category"] = "piqa"
+        if side in naming:
+            frame["model_name"] = ["zero", "one"]
+        frame.to_csv(tmp_path / f"{side}.csv", index=False)
+    report = import_data(tmp_path, tmp_path / "data")
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert data.model_names == (["zero", "one"] if naming else ["0", "1"])
+    assert data.prompts == ["Q0?", "Q1?", "Q2?"]
+    assert data.correct.tolist() == [[1, 1, 1], [0, 0, 0]]
+    assert report.notes == ()
+
+
+def test_texts_of_some_official_files_are_not_read(tmp_path):
+    (tmp_path / "train.csv").write_text("prompt_id,model_id,label,category\n0,0,1,piqa\n")
+    (tmp_path / "test.csv").write_text("prompt_id,model_id,label,prompt,category\n1,0,1,One!,piqa\n")
+    (tmp_path / "question_order.csv").write_text("prompt_id,prompt\n0,Zero?\n1,One?\n")
+    notes = import_data(tmp_path, tmp_path / "data").notes
+    assert "column `prompt` is not in train.csv and is not read; the texts are those of question_order.csv" in notes
+    assert CorrectnessMatrix.load(tmp_path / "data").prompts == ["Zero?", "One?"]
