@@ -166,7 +166,7 @@ def ask(trial: "optuna.Trial") -> dict[str, Any]:
         "embedding_dim": trial.suggest_int("embedding_dim", 8, 256, log=True),
         "noise": trial.suggest_float("noise", 0.0, 0.2),
         "share": trial.suggest_categorical("share", [0.25, 0.5, 1.0]),
-        "learning_rate": trial.suggest_float("learning_rate", 2e-3, 5e-2, log=True),
+        "learning_rate": trial.suggest_float("learning_rate", 2e-3, 1e-1, log=True),
         "weight_decay": trial.suggest_float("weight_decay", 1e-7, 1e-3, log=True),
     }
 

@@ -57,7 +57,7 @@ class SearchSpace:
     """Standard deviation of the noise added to question encodings while training."""
     training_questions: Range | list[float] = field(default_factory=lambda: [0.25, 0.5, 1.0])
     """Number of training questions: up to 1 a fraction of them, above 1 a count."""
-    learning_rate: Range | list[float] = field(default_factory=lambda: Range(2e-3, 5e-2, log=True))
+    learning_rate: Range | list[float] = field(default_factory=lambda: Range(2e-3, 1e-1, log=True))
     """Adam's (peak) learning rate."""
     weight_decay: Range | list[float] = field(default_factory=lambda: Range(1e-7, 1e-3, log=True))
     """Adam's L2 penalty."""

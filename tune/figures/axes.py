@@ -20,6 +20,8 @@ TITLES = {
     "epochs": "epochs",
 }
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 
 @dataclass(frozen=True)
 class SearchedAxis:
@@ -115,8 +117,8 @@ def number_label(value: float) -> str:
     if value == 0 or 1e-3 <= abs(value) < 1e5:
         return f"{value:.3g}" if abs(value) < 1e3 else f"{value:.0f}"
     factor, exponent = f"{value:.0e}".split("e")
-    power = f"10^{{{int(exponent)}}}"
-    return f"${power}$" if factor == "1" else f"${factor}\\times {power}$"
+    power = f"10{str(int(exponent)).translate(RAISED)}"  # not mathematics: figures take `$` literally, for names' sake
+    return power if factor == "1" else f"{factor} × {power}"
 
 
 def shortened(label: str, most: int = 12) -> str:

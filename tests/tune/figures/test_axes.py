@@ -59,13 +59,13 @@ def test_logarithmic_ticks_are_few_and_inside(low: float, ratio: float, most: in
 def test_labels_of_ticks() -> None:
     assert [label for _, label in log_ticks(8, 256)] == ["10", "20", "50", "100", "200"]
     assert [label for _, label in log_ticks(1e-7, 1e-3)] == [
-        "$10^{-7}$",
-        "$10^{-6}$",
-        "$10^{-5}$",
-        "$10^{-4}$",
+        "10⁻⁷",
+        "10⁻⁶",
+        "10⁻⁵",
+        "10⁻⁴",
         "0.001",
     ]
-    assert number_label(2e-5) == r"$2\times 10^{-5}$"
+    assert number_label(2e-5) == "2 × 10⁻⁵"
     assert number_label(0.05) == "0.05"
 
 
