@@ -51,7 +51,7 @@ def add_design(parser: Parser, design: type[Design], *, prefix: str = "") -> Non
     instance = design()
     if dataclasses.fields(instance):  # type: ignore[arg-type]  # designs are dataclasses
         hints = typing.get_type_hints(design)
-        lists = {name: LIST for name, hint in hints.items() if "list[" in str(hint)}
+        lists = {name: _notation(hint) for name, hint in hints.items() if "list[" in str(hint)}
         title = design.name if prefix else "this ablation"
         parser.add_fields(title, instance, prefix=prefix, notation=lists)
 
@@ -97,5 +97,19 @@ def _value(text: str) -> Any:
         return text
 
 
+def texts_to_yaml(text: str) -> str:
+    """The same for a list of names, which may look like numbers: a benchmark may be called `1`."""
+    return text if text[:1] == "[" or text in ("", "null") else json.dumps([part.strip() for part in text.split(",")])
+
+
 LIST = Notation("A,B,…", list_to_yaml, show_list)
 """How lists are typed."""
+
+TEXTS = Notation("A,B,…", texts_to_yaml, show_list)
+"""How lists of names are typed."""
+
+
+def _notation(hint: Any) -> Notation:
+    """Of a field that holds a list, or may."""
+    kinds = [hint, *typing.get_args(hint)]
+    return TEXTS if list[str] in kinds else LIST
