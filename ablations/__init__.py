@@ -37,7 +37,7 @@ there, it runs as `python -m ablations weight-decay DATA --out DIR --values 0,1e
 
         def plan(self, data: "CorrectnessMatrix", config: AblationConfig) -> Plan:
             cells = [
-                Cell("embedllm", config.recipe(weight_decay=value, seed=seed), "base", {"weight_decay": value})
+                Cell("embedllm", config.recipe(weight_decay=value, seed=seed), "base", {"decay": value})
                 for value in self.values
                 for seed in config.seed_values
             ]
@@ -47,7 +47,7 @@ there, it runs as `python -m ablations weight-decay DATA --out DIR --values 0,1e
             self, results: "Results", data: "CorrectnessMatrix", config: AblationConfig
         ) -> "dict[str, pd.DataFrame]":
             rows = results.complete.query("side == 'test' and scope == 'overall'")
-            table = rows.groupby("weight_decay")["log_loss"].agg(["mean", "std", "count"]).reset_index()
+            table = rows.groupby("decay")["log_loss"].agg(["mean", "std", "count"]).reset_index()
             return {"log_loss": table}
 
         def draw(self, tables: "Mapping[str, pd.DataFrame]") -> list[Drawing]:
@@ -57,7 +57,7 @@ there, it runs as `python -m ablations weight-decay DATA --out DIR --values 0,1e
 
         def findings(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
             best = tables["log_loss"].sort_values("mean").iloc[0]
-            return [f"The lowest test log-loss, {best['mean']:.4f}, is at weight decay {best['weight_decay']:g}."]
+            return [f"The lowest test log-loss, {best['mean']:.4f}, is at weight decay {best['decay']:g}."]
 
         def caveats(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
             return [f"One split of the questions; {tables['log_loss']['count'].min():.0f} seeds."]
@@ -71,7 +71,7 @@ And `ablations/plots/<name>.py`, its figure:
 
     def draw_log_loss(table: pd.DataFrame) -> Drawing:
         figure, axes = new_figure("single")
-        axes.errorbar(table["weight_decay"], table["mean"], yerr=table["std"], marker="o", capsize=2)
+        axes.errorbar(table["decay"], table["mean"], yerr=table["std"], marker="o", capsize=2)
         axes.set_xscale("symlog", linthresh=1e-6)
         axes.set(xlabel="weight decay", ylabel="test log-loss (nats)")
         return Drawing("log_loss", figure, table, "Test log-loss, mean ± sd over seeds.")

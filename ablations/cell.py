@@ -26,7 +26,8 @@ READS_ENCODINGS: tuple[Method, ...] = ("embedllm", "knn", "lookup_predicted", "l
 
 METRIC_COLUMNS = ("accuracy", "log_loss", "brier", "ece", "roc_auc", "routing_micro", "routing_macro")
 CELL_COLUMNS = (
-    *("key", "method", "encoder", "embedding_dim", "noise", "learning_rate", "training_questions", "split", "seed"),
+    *("key", "method", "encoder", "embedding_dim", "noise", "learning_rate", "weight_decay", "training_questions"),
+    *("split", "seed"),
 )
 ROW_COLUMNS = ("side", "scope", "questions", *METRIC_COLUMNS, "seconds", "state", "reason", "note")
 """With the factors between them, the columns of a result; see :class:`ablations.results.Results`."""
@@ -109,7 +110,7 @@ class Cell:
     def columns(self) -> dict[str, Any]:
         """What every row of the result says about the cell, `training_questions` None where all are used."""
         settings = self.settings
-        own = {name: settings.get(name) for name in CELL_COLUMNS[2:7]}
+        own = {name: settings.get(name) for name in CELL_COLUMNS[2:8]}
         return {"key": self.key, "method": self.method, **own, "split": self.split, "seed": self.config.seed} | dict(
             self.factors
         )

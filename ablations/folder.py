@@ -27,6 +27,9 @@ PARTS_FOLDER = "parts"
 TABLES_FOLDER = "tables"
 FIGURES_FOLDER = "figures"
 LOCK_FILE = ".lock"
+MACHINE_FIELDS = ("data", "out", "pack", "slots", "cpus_per_pack", "gpus_per_pack", "address", "tracking_uri")
+"""Fields of the configuration that change no number; `data` is known by its digest."""
+LATER_RUN = "a later run with other options has not come to its end; shown is the earlier one"
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,24 @@ class DesignFolder:
             return json.loads(file.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise ConfigError(f"{file} cannot be read ({error}); remove the folder and run the design again") from error
+
+    @property
+    def tables_provenance(self) -> dict[str, Any]:
+        """:attr:`provenance` as it was when the tables were made: a later run may have begun, and not come to its end.
+
+        Raises:
+            ConfigError: if there are no tables.
+        """
+        import pyarrow.parquet as pq
+
+        metadata = pq.read_schema(self._table_files()[0]).metadata
+        return json.loads(metadata[b"provenance"])
+
+    @property
+    def has_later_run(self) -> bool:
+        """Whether a run with other options has begun since the tables were made."""
+        made, known = self.tables_provenance, self.provenance
+        return any(_deciding(made, part) != _deciding(known, part) for part in ("options", "config"))
 
     def begin(self, identity: Mapping[str, Any], run: Mapping[str, Any]) -> None:
         """Bind the folder to data and splits, and note a run.
@@ -157,7 +178,9 @@ class DesignFolder:
         wanted = [cell for cell in plan.cells if cell.key in rows]
         factors = list(dict.fromkeys(name for cell in wanted for name in cell.factors))
         columns = [*CELL_COLUMNS, *factors, *ROW_COLUMNS]
-        frame = pd.DataFrame([row for cell in wanted for row in rows[cell.key]], columns=columns)
+        # Earlier versions left fewer columns behind; the plan knows them.
+        found = [cell.columns | row for cell in wanted for row in rows[cell.key]]
+        frame = pd.DataFrame(found, columns=columns)
         return Results(
             _typed(frame, factors), {cell.key: arrays[cell.key] for cell in wanted if arrays[cell.key].exists()}
         )
@@ -186,10 +209,13 @@ class DesignFolder:
         """
         import pandas as pd
 
+        return {file.stem: pd.read_parquet(file) for file in self._table_files()}
+
+    def _table_files(self) -> list[Path]:
         files = sorted((self.path / TABLES_FOLDER).glob("*.parquet"))
         if not files:
             raise ConfigError(f"{self.path} holds no tables; run the design to its end first")
-        return {file.stem: pd.read_parquet(file) for file in files}
+        return files
 
     def _lines(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         for part in sorted((self.path / PARTS_FOLDER).glob("*.jsonl")):
@@ -218,12 +244,16 @@ def design_folders(out: Path) -> list[DesignFolder]:
     return found
 
 
+def _deciding(provenance: Mapping[str, Any], part: str) -> dict[str, Any]:
+    return {name: value for name, value in provenance.get(part, {}).items() if name not in MACHINE_FIELDS}
+
+
 def _typed(frame: "pd.DataFrame", factors: Sequence[str]) -> "pd.DataFrame":
     """Number columns as numbers, whole where they must be; a factor that is text in some cells is text in all."""
     import pandas as pd
 
     frame["embedding_dim"] = frame["embedding_dim"].astype("Int64")
-    for name in ("noise", "learning_rate", *METRIC_COLUMNS, "seconds"):
+    for name in ("noise", "learning_rate", "weight_decay", *METRIC_COLUMNS, "seconds"):
         frame[name] = pd.to_numeric(frame[name]).astype("float64")
     for name in factors:
         given = frame[name].dropna()

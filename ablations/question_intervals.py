@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embedllm.evaluation.paired import ROUNDING
+
 RESAMPLES = 4000
 MINIMUM_QUESTIONS = 10
 """With fewer labelled questions resampling them says little: no interval is given."""
@@ -52,7 +54,9 @@ class Comparison:
     @property
     def columns(self) -> np.ndarray:
         """Of the labelled questions, the difference of each seed and then the weights: (questions, seeds + 1)."""
-        difference = np.atleast_2d(self.first) - np.atleast_2d(self.second)
+        first, second = np.broadcast_arrays(np.atleast_2d(self.first), np.atleast_2d(self.second))
+        # A rounding error of one sign on every question would be a certain difference.
+        difference = np.where(np.isclose(first, second, rtol=ROUNDING, atol=0), 0.0, first - second)
         return np.column_stack([difference.T, self.weights])[self.weights > 0]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ablations.folder import DesignFolder, design_folders
+from ablations.folder import LATER_RUN, DesignFolder, design_folders
 from ablations.registry import design_classes, find_design
 from ablations.runner import redraw
 
@@ -24,7 +24,8 @@ def write_report(directory: Path) -> Path:
     """Write `report.html` with every design's findings, figures, caveats, tables and provenance.
 
     Nothing is computed again: figures are taken as they were saved (and drawn where they are missing), sentences are
-    made from the tables. Designs without tables, because they never came to their end, are named.
+    made from the tables, and provenance is that of the tables. Designs without tables, because they never came to their
+    end, are named, and so are those whose tables another version wrote.
 
     Args:
         directory: folder given as `--out`, with a folder per design.
@@ -42,14 +43,25 @@ def write_report(directory: Path) -> Path:
     folders = sorted(design_folders(directory), key=lambda one: places.get(one.provenance["design"], len(places)))
     ready = [folder for folder in folders if folder.has_tables]
     unfinished = [folder.path.name for folder in folders if not folder.has_tables]
-    known = {folder.path.name: folder.provenance for folder in ready}
+    told, outdated = {}, []
+    for folder in ready:
+        try:
+            told[folder.path.name] = _told(folder)
+        except KeyError:
+            outdated.append(folder.path.name)
+    ready = [folder for folder in ready if folder.path.name in told]
+    known = {folder.path.name: folder.tables_provenance for folder in ready}
     page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or "no design has come to its end yet")
     if unfinished:
         page.text(
             f"Not in this report, because they have not come to their end: {', '.join(unfinished)}. Run them again; "
             "finished cells are kept."
         )
-    told = {folder.path.name: _told(folder) for folder in ready}
+    if outdated:
+        page.text(
+            f"Not in this report, because another version wrote their tables: {', '.join(outdated)}. Run them again; "
+            "finished cells are kept, the tables are made anew."
+        )
     if ready:
         page.section("In short", "in-short").table(
             _overview(known), caption="Designs, their cells and data.", formats={"cells": ",d"}
@@ -81,6 +93,8 @@ def _design_section(
     from embedllm.figures import read_figures
 
     page.section(known["title"], known["design"])
+    if folder.has_later_run:
+        page.text(f"{LATER_RUN[:1].upper()}{LATER_RUN[1:]}.")
     if known.get("failed"):
         page.text(f"{known['failed']} of {known['cells']} cells failed; what is shown is of the others.")
     if findings:

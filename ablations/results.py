@@ -36,13 +36,13 @@ class Results:
 
     def __init__(self, frame: pd.DataFrame, arrays: Mapping[str, Path]) -> None:
         self.frame = frame
-        """Columns: key, method, encoder, embedding_dim, noise, learning_rate (the last three, and encoder where it is
-        not read, missing for baselines), training_questions (a number, all of the split's where none was asked for),
-        split, seed, a column per factor (missing for cells without it), side (val or test), scope (`overall`, and on
-        the test side every benchmark by name), questions (number of), accuracy, log_loss, brier, ece, roc_auc,
-        routing_micro, routing_macro (NaN where undefined, as roc_auc is where all answers have one label), seconds (of
-        the cell, the same on each of its rows), state (COMPLETE or FAIL), reason (of a failure), note (what a method
-        tuned on val). A failed cell has one row per side, scope `overall`, without metrics."""
+        """Columns: key, method, encoder, embedding_dim, noise, learning_rate, weight_decay (the last four, and encoder
+        where it is not read, missing for baselines), training_questions (a number, all of the split's where none was
+        asked for), split, seed, a column per factor (missing for cells without it), side (val or test), scope
+        (`overall`, and on the test side every benchmark by name), questions (number of), accuracy, log_loss, brier,
+        ece, roc_auc, routing_micro, routing_macro (NaN where undefined, as roc_auc is where all answers have one
+        label), seconds (of the cell, the same on each of its rows), state (COMPLETE or FAIL), reason (of a failure),
+        note (what a method tuned on val). A failed cell has one row per side, scope `overall`, without metrics."""
         self._arrays = arrays
 
     @property

@@ -118,6 +118,17 @@ class Ablation:
         else:
             refuse(check_folder(self.folder.path))
 
+    def check_encoders(self) -> None:
+        """Whether the pretrained encoders that cells still have to read are there.
+
+        Raises:
+            EmbedLLMError: if there is none of that name, or it is out of reach.
+        """
+        from embedllm.encoders import load_encoder
+
+        for name in sorted(self._pretrained(self.waiting())):
+            load_encoder(name)
+
     def waiting(self) -> list[Cell]:
         """Cells without a result: never computed, or failed, which are tried again."""
         finished = self.folder.finished()
@@ -209,14 +220,16 @@ class Ablation:
         from ablations.worker import DesignPayload
         from embedllm.encoders import encode_data
 
+        pretrained = {
+            name: encode_data(self.data, name, fit_on=None, progress=True).matrix for name in self._pretrained(cells)
+        }
+        return DesignPayload(self.data, self.plan, Encodings.of(self.plan).questions, pretrained)
+
+    def _pretrained(self, cells: Sequence[Cell]) -> set[str]:
+        """Names of the pretrained encoders that cells read."""
         encodings = Encodings.of(self.plan)
         needed = {encodings.find(cell) for cell in cells}
-        pretrained = {
-            encoding.encoder: encode_data(self.data, encoding.encoder, fit_on=None, progress=True).matrix
-            for encoding in needed
-            if encoding is not None and not encoding.fitted_on
-        }
-        return DesignPayload(self.data, self.plan, encodings.questions, pretrained)
+        return {encoding.encoder for encoding in needed if encoding is not None and not encoding.fitted_on}
 
     def _take(self, outcomes: Sequence[CellOutcome], listeners: Sequence[CellListener]) -> None:
         self.folder.append(outcomes)

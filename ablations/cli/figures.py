@@ -20,7 +20,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: Namespace) -> None:
     """Draw what there are tables for; a design that never came to its end is told of and left out."""
     from ablations.cli.session import shortest
-    from ablations.folder import design_folders
+    from ablations.folder import LATER_RUN, design_folders
     from ablations.registry import find_design
     from ablations.report import write_report
     from ablations.runner import redraw
@@ -31,6 +31,8 @@ def run(args: Namespace) -> None:
             print(f"{folder.path.name}: has no tables yet; run it to its end first")
             continue
         try:
+            if folder.has_later_run:
+                print(f"{folder.path.name}: {LATER_RUN}")
             figures, _ = redraw(folder, find_design(folder.provenance["design"])())
         except KeyError as missing:
             raise ConfigError(

@@ -10,13 +10,14 @@ from ablations.batches import expected_seconds
 from ablations.config import AblationConfig
 from ablations.design import Design
 from ablations.estimate import estimate
+from ablations.folder import PROVENANCE_FILE
 from ablations.progress import CellProgress
-from ablations.runner import Ablation, DesignFailed, DesignResult, results_path
+from ablations.runner import Ablation, DesignResult, results_path
 from ablations.tracking import CellTracker
 from embedllm.cli.program import EXIT_INTERRUPTED
 from embedllm.cli.tables import render
 from embedllm.data.matrix import CorrectnessMatrix
-from embedllm.errors import DataError
+from embedllm.errors import DataError, EmbedLLMError
 from tune.engine.cluster import ray_cluster
 from tune.planning.memory import show_bytes
 from tune.tracking.provenance import command_line
@@ -38,12 +39,22 @@ def conduct(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> 
         DataError: if the data cannot answer the design's question.
         DesignFailed: if no cell succeeded.
     """
-    ablation = Ablation.prepare(design, _with_out(config), data)
+    return _conduct(_prepared(design, _with_out(config), data))
+
+
+def _prepared(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> Ablation:
+    """Planned, and checked as far as it can be before anything is computed."""
+    ablation = Ablation.prepare(design, config, data)
+    ablation.check_folder()
+    ablation.check_encoders()
+    return ablation
+
+
+def _conduct(ablation: Ablation) -> int:
     introduction = describe(ablation)
     _note(introduction)
-    ablation.check_folder()
     tracker = CellTracker.start(ablation, introduction=introduction, command=command_line())
-    waiting = {cell.key: expected_seconds(ablation.plan, cell, data) for cell in ablation.waiting()}
+    waiting = {cell.key: expected_seconds(ablation.plan, cell, ablation.data) for cell in ablation.waiting()}
     progress = CellProgress(len(ablation.plan.cells), waiting)
     try:
         with progress:
@@ -60,28 +71,56 @@ def conduct(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> 
 
 
 def conduct_all(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:
-    """Run every design, and write a report of them all.
+    """Run every design, and write a report of them all, also where one breaks off.
 
     Returns:
-        The exit code: the largest of the designs', 1 for one that the data cannot answer or where every cell failed.
+        The exit code: the largest of the designs', 1 for one that the data cannot answer or that cannot be finished.
+
+    Raises:
+        EmbedLLMError: for a wrong option of any design, or an encoder out of reach, before anything is computed.
     """
     config = _with_out(config)
+    ready: list[Ablation | DataError] = []
+    for design in designs:
+        try:
+            ready.append(_prepared(design, config, data))
+        except DataError as error:  # told in its turn: the others go on
+            ready.append(error)
+    try:
+        with ray_cluster(config.address):  # started once for all of them
+            code = _conduct_each(designs, ready)
+    except Exception:
+        _report_all(config)
+        raise
+    if code != EXIT_INTERRUPTED:
+        _report_all(config)
+    return code
+
+
+def _conduct_each(designs: Sequence[Design], ready: Sequence[Ablation | DataError]) -> int:
     code = 0
-    with ray_cluster(config.address):  # started once for all of them
-        for number, design in enumerate(designs, start=1):
-            _note(f"\n{number}/{len(designs)} {design.name}")
-            try:
-                own = conduct(design, config, data)
-            except (DataError, DesignFailed) as error:
-                _note(f"{design.name} is left out: {error}")
-                own = EXIT_FAILED
-            code = max(code, own)
-            if own == EXIT_INTERRUPTED:
-                return own
+    for number, (design, ablation) in enumerate(zip(designs, ready, strict=True), start=1):
+        _note(f"\n{number}/{len(designs)} {design.name}")
+        try:
+            if isinstance(ablation, DataError):
+                raise ablation
+            own = _conduct(ablation)
+        except EmbedLLMError as error:
+            _note(f"{design.name} is left out: {error}")
+            own = EXIT_FAILED
+        code = max(code, own)
+        if own == EXIT_INTERRUPTED:
+            break
+    return code
+
+
+def _report_all(config: AblationConfig) -> None:
+    """Of every design that has come to its end, now or earlier; none where nothing has begun."""
     from ablations.report import write_report
 
-    print(f"\nreport: {shortest(write_report(results_path(config)))}")
-    return code
+    path = results_path(config)
+    if any(path.glob(f"*/{PROVENANCE_FILE}")):
+        print(f"\nreport: {shortest(write_report(path))}")
 
 
 def show_plan(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:

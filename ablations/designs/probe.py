@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ablations.design import Drawing, Plan
     from ablations.results import Results
     from embedllm.data.matrix import CorrectnessMatrix
+    from embedllm.probing import Communities
 
 MINIMUM_MODELS = 6
 """Fewer models have too few pairs: six have fifteen, and 720 permutations."""
@@ -56,27 +57,36 @@ class Probe:
         """One configuration, trained on all benchmarks with every seed."""
         from ablations.cell import Cell
         from ablations.design import Plan
+        from ablations.probe.tables import trained_models
         from embedllm.errors import DataError
-        from embedllm.probing import communities_of
 
-        if data.num_models < MINIMUM_MODELS:
+        split = config.base_split(data)
+        models = len(trained_models(data, split.train))
+        if models < MINIMUM_MODELS:
+            graded = "" if models == data.num_models else " with a graded answer to a training question"
+            counted = f"1 model{graded} is" if models == 1 else f"{models} models{graded} are"
             raise DataError(
-                "the probing design",
-                [f"{_counted(data.num_models)} too few to compare distances; needed: {MINIMUM_MODELS} or more"],
+                "the probing design", [f"{counted} too few to compare distances; needed: {MINIMUM_MODELS} or more"]
             )
-        found = communities_of(data.models, self.communities, minimum=self.minimum)
+        found = self._communities(data, config)
         notes = list(found.notes)
+        if models < data.num_models:
+            left_out = data.num_models - models
+            what = "is left out: its embedding is its" if left_out == 1 else "are left out: their embeddings are their"
+            notes.append(
+                f"{left_out} of {data.num_models} models {'has' if left_out == 1 else 'have'} no graded answer to a "
+                f"training question and {what} initialisation."
+            )
         if not found.kinds:
             notes.append(
                 "No community has enough models: distances inside and between communities are not compared. Metadata "
                 "columns in the models' table make communities."
             )
-        if self.perplexity is not None and self.perplexity >= data.num_models:
+        if self.perplexity is not None and self.perplexity >= models:
             notes.append(
-                f"There will be no t-SNE map: {data.num_models} models with perplexity {self.perplexity:g}; needed: a "
+                f"There will be no t-SNE map: {models} models with perplexity {self.perplexity:g}; needed: a "
                 "perplexity below their number."
             )
-        split = config.base_split(data)
         cells = [
             Cell("embedllm", config.recipe(seed=seed), split.name, outputs=("embedding", "function"))
             for seed in config.seed_values
@@ -88,15 +98,12 @@ class Probe:
     ) -> "dict[str, pd.DataFrame]":
         """See :func:`ablations.probe.tables.probe_tables`."""
         from ablations.probe.tables import probe_tables
-        from embedllm.probing import communities_of
 
-        found = communities_of(data.models, self.communities, minimum=self.minimum)
-        test = config.base_split(data).test
         return probe_tables(
             results,
             data,
-            test,
-            found,
+            config.base_split(data),
+            self._communities(data, config),
             permutations=self.permutations,
             neighbours=self.neighbours,
             perplexity=self.perplexity,
@@ -121,6 +128,10 @@ class Probe:
 
         return caveats(tables)
 
+    def _communities(self, data: "CorrectnessMatrix", config: "AblationConfig") -> "Communities":
+        """Those of the models that are compared."""
+        from ablations.probe.tables import trained_models
+        from embedllm.probing import communities_of
 
-def _counted(models: int) -> str:
-    return "1 model is" if models == 1 else f"{models} models are"
+        models = trained_models(data, config.base_split(data).train)
+        return communities_of(data.models.take(models), self.communities, minimum=self.minimum)

@@ -79,6 +79,8 @@ def held_out_cells(
     cells = _benchmark_cells(data, config, base, found, splits)
     if contribution:
         _add_pairs(cells, data, config)
+    if config.seeds < 2:
+        cells.notes.append("With one seed the luck of training is not measured; use --seeds 5 or more.")
     return cells
 
 

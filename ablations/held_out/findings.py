@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from ablations.held_out.names import short_names
-from ablations.held_out.questions import AGAINST, LEAVING_OUT
+from ablations.held_out.questions import AGAINST, LEAVING_OUT, LEVEL
 from ablations.question_intervals import MINIMUM_QUESTIONS
+from ablations.sentences import ONE_SEED, seeds_text
 from embedllm.figures import METHOD_TITLES
 
-LEVEL = 0.05
 SMALL_TEST_SIDE = 50
 FEATURE_TITLES = {
     "embedding": "EmbedLLM's embedding",
@@ -46,10 +46,7 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if len(questions):
         sizes = questions[questions["metric"] == "accuracy"].groupby("benchmark")["questions"].max()
         if sizes.max() >= MINIMUM_QUESTIONS:
-            said.append(
-                "Intervals of predictions are 95 % percentile intervals over joint resamples of questions and seeds; "
-                "one data set and one split of the questions. Holm's adjustment is over the benchmarks of a comparison."
-            )
+            said.append(_about_predictions(tables["differences"]))
         small = sizes[sizes < SMALL_TEST_SIDE]
         if len(small):
             named = ", ".join(f"{name} ({count:.0f})" for name, count in small.items())
@@ -61,7 +58,7 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             f"The {first['repeats']} splits of the models overlap: significant in 60 of 100 does not mean 60 "
             "independent tests. What can be trusted: chance is the count's permutation test (first seed, "
             "Holm-adjusted), intervals of errors are corrected for overlap (Nadeau & Bengio 2003). Counts are means "
-            f"over {first['seeds']} seeds; every split tests on {first['test_models']} models."
+            f"over {seeds_text(first['seeds'])}; every split tests on {first['test_models']} models."
         )
         width = int(_of(forecast, "embedding")["width"].max())
         if width >= first["train_models"]:
@@ -79,7 +76,29 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             "A contribution compares two trainings: leaving a benchmark out also leaves fewer questions, so a large "
             "benchmark contributes by its size as well as by its content."
         )
+    seeds = [tables[name]["seeds"].max() for name in ("differences", "forecast_comparisons") if len(tables[name])]
+    if seeds and max(seeds) == 1:
+        said.append(
+            "With one seed the luck of training is in no interval and no p-value here: another seed may not agree. Use "
+            "--seeds 5 or more."
+        )
     return said
+
+
+def _about_predictions(differences: pd.DataFrame) -> str:
+    """What intervals of predictions hold, and when a difference is claimed."""
+    several = len(differences) and differences["seeds"].max() > 1
+    over = "joint resamples of questions and seeds" if several else "resamples of questions"
+    also = (
+        " EmbedLLM's differences are claimed only where the t test paired over seeds agrees, for resamples of few "
+        "seeds are too sure of them."
+        if several
+        else ""
+    )
+    return (
+        f"Intervals of predictions are 95 % percentile intervals over {over}; one data set and one split of the "
+        f"questions. Holm's adjustment is over the benchmarks of a comparison.{also}"
+    )
 
 
 def _what_few_give(sizes: "pd.Series[float]") -> str:
@@ -105,7 +124,7 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
     """What it costs never to have seen a benchmark, by both metrics."""
     claims: list[str] = []
     numbers: list[str] = []
-    sizes = ""
+    sizes, one_seed = "", False
     for metric, noun, scale, unit in (("accuracy", "accuracy", 100, " points"), ("log_loss", "log-loss", 1, "")):
         rows = frame[
             (frame["comparison"] == LEAVING_OUT) & (frame["method"] == "embedllm") & (frame["metric"] == metric)
@@ -113,10 +132,12 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
         tested = rows[rows["holm"].notna()]
         if not len(tested):
             continue
-        sizes = _n(tested)
-        worse = tested[(tested["holm"] < LEVEL) & ((tested["difference"] < 0) == (metric == "accuracy"))]
-        better = tested[(tested["holm"] < LEVEL) & ~tested.index.isin(worse.index)]
-        what = f"{noun} on" if claims else f"EmbedLLM {noun} beyond the noise on"
+        sizes, one_seed = _n(tested), tested["seeds"].max() == 1
+        worse = tested[tested["sure"] & ((tested["difference"] < 0) == (metric == "accuracy"))]
+        better = tested[tested["sure"] & ~tested.index.isin(worse.index)]
+        what = (
+            f"{noun} on" if claims else f"EmbedLLM {noun} beyond the {'luck of questions' if one_seed else 'noise'} on"
+        )
         claims.append(f"{what} {len(worse)} of {len(tested)}{'' if claims else ' benchmarks'}")
         for rows_told, start in ((worse, f"{noun.capitalize()}:"), (better, f"Better in {noun}:")):
             if len(rows_told):
@@ -126,9 +147,11 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
                 numbers.append(f"{start} {_cut(told)}.")
     if not claims:
         return []
+    beyond = f" ({ONE_SEED})" if one_seed else ""
+    adjusted = "Holm-adjusted" if one_seed else "Holm-adjusted over questions and over seeds"
     return [
-        f"**Never having seen a benchmark costs {', '.join(claims)}.** {' '.join(numbers)}"
-        f"{' ' if numbers else ''}({sizes}; 95 % percentile intervals; Holm-adjusted.)"
+        f"**Never having seen a benchmark costs {', '.join(claims)}{beyond}.** {' '.join(numbers)}"
+        f"{' ' if numbers else ''}({sizes}; 95 % percentile intervals; {adjusted}.)"
     ]
 
 
@@ -140,7 +163,7 @@ def _against_baselines(frame: pd.DataFrame) -> list[str]:
     alike, clear, benchmarks = [], [], rows["benchmark"].nunique()
     names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
     for method, tested in rows.groupby("method", sort=False):
-        sure = tested[tested["holm"] < LEVEL]
+        sure = tested[tested["sure"]]
         parts = [
             f"{word} on {_few(found['benchmark'].map(names))}"
             for word, found in (
@@ -156,10 +179,13 @@ def _against_baselines(frame: pd.DataFrame) -> list[str]:
         else:
             alike.append(METHOD_TITLES[str(method)])
     start = f"On {benchmarks} benchmarks neither saw, EmbedLLM's log-loss is"
+    one_seed = rows["seeds"].max() == 1
+    beyond = f" ({ONE_SEED})" if one_seed and clear else ""
+    how = "Holm-adjusted" if one_seed else "Holm-adjusted over questions and over seeds"
     if not alike:
-        return [f"**{start} told apart from each baseline's on some.** It is {'; '.join(clear)} (Holm-adjusted)."]
-    text = f"**{start} not told apart from {_either(alike)} on any.**"
-    return [f"{text} It is {'; '.join(clear)} (Holm-adjusted)." if clear else f"{text} (Holm-adjusted.)"]
+        return [f"**{start} told apart from each baseline's on some{beyond}.** It is {'; '.join(clear)} ({how})."]
+    text = f"**{start} not told apart from {_either(alike)} on any{beyond}.**"
+    return [f"{text} It is {'; '.join(clear)} ({how})." if clear else f"{text} ({how}.)"]
 
 
 def _forecasts(frame: pd.DataFrame) -> list[str]:
@@ -206,6 +232,11 @@ def _forecast_baselines(frame: pd.DataFrame) -> list[str]:
     worse = (frame["holm"] < LEVEL) & (frame["difference"] > 0)
     counted = frame.assign(better=better, worse=worse, level=~better & ~worse)
     baselines = list(dict.fromkeys(frame["baseline"]))
+    one_seed = frame["seeds"].max() == 1
+    beyond = f" ({ONE_SEED})" if one_seed else ""
+    how = (
+        "Holm-adjusted" if one_seed else f"intervals over splits and {seeds_text(frame['seeds'].max())}, Holm-adjusted"
+    )
     parts = []
     for (features, regression), compared in counted.groupby(["features", "regression"], sort=False):
         of_each = compared.groupby("baseline")[["better", "worse", "level"]].sum().reindex(baselines)
@@ -213,8 +244,8 @@ def _forecast_baselines(frame: pd.DataFrame) -> list[str]:
         parts.append(f"{regression} regression on {FEATURE_TITLES[str(features)]} {', '.join(shares)}")
     return [
         f"**The forecasts' squared error is smaller than a simple baseline's in {better.sum()} of {len(frame)} "
-        f"comparisons, larger in {worse.sum()}.** On how many benchmarks smaller / larger / not told apart, against "
-        f"{', '.join(FEATURE_TITLES[str(name)] for name in baselines)}: {'; '.join(parts)} (Holm-adjusted)."
+        f"comparisons, larger in {worse.sum()}{beyond}.** On how many benchmarks smaller / larger / not told apart, "
+        f"against {', '.join(FEATURE_TITLES[str(name)] for name in baselines)}: {'; '.join(parts)} ({how})."
     ]
 
 
@@ -258,9 +289,8 @@ def _interval(row: "pd.Series[float]", names: Mapping[str, str], scale: float, u
 
 def _n(rows: pd.DataFrame) -> str:
     low, high = int(rows["questions"].min()), int(rows["questions"].max())
-    seeds = int(rows["seeds"].max())
     questions = low if low == high else f"{low} to {high}"
-    return f"n = {questions} test questions each, {'one seed' if seeds == 1 else f'{seeds} seeds'}"
+    return f"n = {questions} test questions each, {seeds_text(rows['seeds'].max())}"
 
 
 def _names(names: "Sequence[str] | pd.Series[str]") -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from ablations.held_out.cells import HeldOutCells
 from embedllm.data.matrix import CorrectnessMatrix
-from embedllm.evaluation.paired import corrected_interval, holm
+from embedllm.evaluation.paired import holm
 from embedllm.forecasting import (
     Forecast,
     benchmark_accuracies,
@@ -17,6 +17,7 @@ from embedllm.forecasting import (
     pca_of_matrix,
     permutation_null_each,
     raw_accuracies,
+    total_interval,
 )
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def forecast_tables(
     `forecast_models`: per benchmark, regression and model: accuracy, and its forecast from the embedding, mean over the
     splits where it was tested and the seeds.
     `forecast_comparisons`: per benchmark, regression, learned features and baseline: difference of MSE and its
-    interval corrected for overlapping splits; `holm` over the benchmarks.
+    interval, over splits (corrected for their overlap) and, with two or more, `seeds`; `holm` over the benchmarks.
     """
     accuracies, names = benchmark_accuracies(data)
     complete = set(results.complete["key"])
@@ -156,16 +157,11 @@ def _row(forecasts: list[Forecast]) -> dict[str, object]:
 
 
 def _compare(learned: list[Forecast], baseline: list[Forecast]) -> dict[str, object]:
-    gain = np.mean([forecast.mse for forecast in learned], axis=0) - np.mean([one.mse for one in baseline], axis=0)
-    interval = corrected_interval(gain, learned[0].folds.test_train_ratio)
-    return {
-        "difference": interval.mean,
-        "low": interval.low,
-        "high": interval.high,
-        "p": interval.p_value,
-        "splits": interval.n,
-        "seeds": len(learned),
-    }
+    gain = np.stack([forecast.mse for forecast in learned]) - np.mean([one.mse for one in baseline], axis=0)
+    seeds, splits = gain.shape
+    total, low, high, p_value = total_interval(gain, learned[0].folds.test_train_ratio)
+    means = {"difference": total / splits, "low": low / splits, "high": high / splits}
+    return means | {"p": p_value, "splits": splits, "seeds": seeds}
 
 
 def _model_rows(

@@ -10,7 +10,7 @@ from ablations.cell import Cell
 from ablations.held_out.cells import HeldOutCells
 from ablations.question_intervals import Comparison, question_intervals
 from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS
-from embedllm.evaluation.paired import holm
+from embedllm.evaluation.paired import holm, paired_interval
 
 if TYPE_CHECKING:
     from ablations.results import Results
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 QUESTION_COLUMNS = ("benchmark", "method", "trained", "metric", "value", "sd", "low", "high", "questions", "seeds")
 DIFFERENCE_COLUMNS = (
     *("benchmark", "comparison", "method", "metric", "difference", "low", "high", "p", "holm", "questions", "seeds"),
+    *("seed_p", "seed_holm", "sure"),
 )
+LEVEL = 0.05
 LEAVING_OUT, AGAINST = "left out minus trained on", "EmbedLLM minus baseline, both left out"
 
 
@@ -28,8 +30,10 @@ def question_tables(results: "Results", cells: HeldOutCells) -> dict[str, pd.Dat
     `questions`: a row per benchmark, method, `trained` (`with` or `without` the benchmark) and metric: mean and sd over
     seeds, and the 95 % percentile interval of the mean over joint resamples of questions and seeds.
     `differences`: per benchmark, metric and method, what leaving the benchmark out changes (left out - trained on), and
-    EmbedLLM - baseline with the benchmark left out of both. Holm's adjustment is over the benchmarks of one comparison,
-    method and metric.
+    EmbedLLM - baseline with the benchmark left out of both. `p` is of questions and seeds resampled together, which is
+    too small where seeds are few: `seed_p` is of the t test paired over seeds (missing for methods without chance, and
+    with one seed). Holm's adjustment (`holm`, `seed_holm`) is over the benchmarks of one comparison, method and metric;
+    `sure` is what holds by both, or with one seed asked for, and for methods without chance, by `holm` alone.
     """
     values, differences = [], []
     for benchmark in cells.judged:
@@ -41,12 +45,18 @@ def question_tables(results: "Results", cells: HeldOutCells) -> dict[str, pd.Dat
                     totals[method, trained] = found
         values += _value_rows(benchmark, totals)
         differences += _difference_rows(benchmark, totals)
-    frame = pd.DataFrame(differences, columns=[name for name in DIFFERENCE_COLUMNS if name != "holm"])
-    adjusted = frame.groupby(["comparison", "method", "metric"], sort=False)["p"].transform(
-        lambda p: holm(p.to_numpy(dtype=np.float64))
-    )
-    frame.insert(DIFFERENCE_COLUMNS.index("holm"), "holm", adjusted)
-    return {"questions": pd.DataFrame(values, columns=list(QUESTION_COLUMNS)), "differences": frame}
+    made = ("holm", "seed_holm", "sure")
+    frame = pd.DataFrame(differences, columns=[name for name in DIFFERENCE_COLUMNS if name not in made])
+    for source, target in (("p", "holm"), ("seed_p", "seed_holm")):
+        frame[target] = frame.groupby(["comparison", "method", "metric"], sort=False)[source].transform(
+            lambda p: holm(p.to_numpy(dtype=np.float64))
+        )
+    by_chance = (frame["comparison"] == AGAINST) | (frame["method"] == "embedllm")
+    seeds_agree = frame["seed_holm"] < LEVEL  # not where all seeds differ alike, which is no measure of their luck
+    asked = max(len(methods["embedllm"]) for methods in cells.without.values())
+    frame["sure"] = (frame["holm"] < LEVEL) & (seeds_agree | (asked == 1) | ~by_chance)
+    questions = pd.DataFrame(values, columns=list(QUESTION_COLUMNS))
+    return {"questions": questions, "differences": frame[list(DIFFERENCE_COLUMNS)]}
 
 
 def leak_table(cells: HeldOutCells) -> pd.DataFrame:
@@ -68,6 +78,11 @@ class _Totals:
     def only(self, seeds: Sequence[int]) -> "_Totals":
         rows = [self.seeds.index(seed) for seed in seeds]
         return _Totals(seeds, {metric: total[rows] for metric, total in self.totals.items()}, self.weights)
+
+    def per_seed(self, metric: str) -> np.ndarray:
+        """The metric itself, float64 of shape (seeds,)."""
+        with np.errstate(invalid="ignore"):  # 0/0 where no question can be judged: NaN, shown as missing
+            return np.asarray(self.totals[metric].sum(axis=1) / self.weights[metric].sum())
 
 
 def _totals(results: "Results", of_method: Sequence[Cell], cells: HeldOutCells, benchmark: str) -> _Totals | None:
@@ -99,8 +114,7 @@ def _value_rows(benchmark: str, totals: dict[tuple[str, str], _Totals]) -> list[
     )
     rows: list[tuple[object, ...]] = []
     for (key, metric, found), interval in zip(asked, intervals, strict=True):
-        with np.errstate(invalid="ignore"):  # 0/0 where no question can be judged: NaN, shown as missing
-            per_seed = found.totals[metric].sum(axis=1) / found.weights[metric].sum()
+        per_seed = found.per_seed(metric)
         sd = float(per_seed.std(ddof=1)) if len(per_seed) > 1 else np.nan
         value = (interval.difference, sd, interval.low, interval.high, interval.questions, interval.seeds)
         rows.append((benchmark, *key, metric, *value))
@@ -135,6 +149,8 @@ def _difference_rows(benchmark: str, totals: dict[tuple[str, str], _Totals]) -> 
             one.p_value,
             one.questions,
             one.seeds,
+            paired_interval(first, np.broadcast_to(second, first.shape)).p_value,
         )
-        for (comparison, method, _, _, metric), one in zip(asked, intervals, strict=True)
+        for (comparison, method, a, b, metric), one in zip(asked, intervals, strict=True)
+        for first, second in [(a.per_seed(metric), b.per_seed(metric))]
     ]

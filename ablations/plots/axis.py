@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 
 from ablations.axis.values import TITLES
 from ablations.design import Drawing
+from ablations.plots.flat import FLAT_REACH, is_flat
 from embedllm.figures.style import COLOURS, house_style, new_figure
 
 ROWS = {
@@ -15,6 +16,8 @@ ROWS = {
     "accuracy": ("accuracy\ndifference (points)", 100, "above 0: better"),
     "routing_micro": ("routing accuracy\ndifference (points)", 100, "above 0: better"),
 }
+ENDS = ("difference", "low", "high", "question_low", "question_high")
+"""Columns that a panel shows."""
 VERDICT_COLOURS = {"better": "blue", "worse": "vermillion"}
 ROOM = 16
 """Letters that fit below a panel side by side; tick labels that have more are turned."""
@@ -45,6 +48,9 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
         panels[0, column].set_title(TITLES[axis])
         turned = ticks["label"].str.len().sum() > ROOM
         panels[-1, column].set_xticks(ticks["place"], ticks["label"], rotation=90 if turned else 0)
+    for row, (metric, (_, scale, _)) in enumerate(ROWS.items()):
+        if is_flat(effect.loc[effect["metric"] == metric, list(ENDS)]):
+            panels[row, 0].set_ylim(-scale * FLAT_REACH, scale * FLAT_REACH)
     figure.legend(handles=_legend(), loc="outside upper center", ncols=5)
     return [
         Drawing(

@@ -11,7 +11,9 @@ from ablations.design import Drawing
 from ablations.held_out.findings import FEATURE_TITLES
 from ablations.held_out.names import LONGEST, short_names
 from ablations.held_out.questions import AGAINST, LEAVING_OUT
+from ablations.plots.flat import FLAT_REACH, is_flat
 from ablations.question_intervals import MINIMUM_QUESTIONS
+from ablations.sentences import ONE_SEED, seeds_text
 from embedllm.figures import (
     COLOURS,
     METHOD_COLOURS,
@@ -92,7 +94,7 @@ def _bars(questions: pd.DataFrame) -> Drawing:
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(3, len(methods)))
     sizes = questions[questions["metric"] == "accuracy"].groupby("benchmark")["questions"].max()
     intervals = (
-        "Bars: 95 % percentile interval over joint resamples of questions and seeds"
+        f"Bars: 95 % percentile interval over {_resampled(questions)}"
         if questions["low"].notna().any()
         else NO_INTERVALS
     )
@@ -102,8 +104,8 @@ def _bars(questions: pd.DataFrame) -> Drawing:
         questions[questions["metric"].isin(METRICS)],
         "Predictions on each benchmark's test questions by methods trained with it (open bars) and without any "
         f"question of it (filled); {_between(sizes.min(), sizes.max())} questions per benchmark, "
-        f"{questions['seeds'].max()} seeds of EmbedLLM. Axes do not start at zero. {intervals}; for comparisons see "
-        "the paired differences.",
+        f"{seeds_text(questions['seeds'].max())} of EmbedLLM. Axes do not start at zero. {intervals}; for comparisons "
+        "see the paired differences.",
     )
 
 
@@ -127,12 +129,19 @@ def _differences(differences: pd.DataFrame) -> Drawing:
             axis.set_yticks(range(len(benchmarks)), short_names(benchmarks))
             axis.set_ylim(-0.6, len(benchmarks) - 0.4)
             axis.locator_params(axis="x", nbins=4)
+            if is_flat(of_comparison.loc[of_comparison["metric"] == metric, ["difference", "low", "high"]]):
+                axis.set_xlim(-FLAT_REACH, FLAT_REACH)
         grid[line][0].set_title(
             "left out − trained on, same method" if line == 0 else "EmbedLLM − other method, benchmark left out of both"
         )
     handles, labels = grid[0][0].get_legend_handles_labels()
+    beyond = (
+        f"beyond the luck of questions ({ONE_SEED})"
+        if rows["seeds"].max() == 1
+        else "over questions and, where EmbedLLM takes part, by the t test paired over seeds too"
+    )
     intervals = (
-        "95 % percentile intervals over joint resamples of questions and seeds; filled marks differ from zero after "
+        f"95 % percentile intervals over {_resampled(rows)}; filled marks differ from zero {beyond}, after "
         "Holm's adjustment over the benchmarks, open ones do not"
         if rows["low"].notna().any()
         else f"{NO_INTERVALS}; no difference is tested, so all marks are open"
@@ -151,7 +160,7 @@ def _dots(axis: Any, rows: pd.DataFrame, y: np.ndarray, method: str) -> None:
     colour, marker = METHOD_COLOURS[method], METHOD_MARKERS[method]
     reach = _reach(rows, "difference", "low", "high")
     axis.errorbar(rows["difference"], y, xerr=reach, fmt="none", ecolor=colour, elinewidth=0.9, capsize=1.5)
-    sure = (rows["holm"] < 0.05).to_numpy()
+    sure = rows["sure"].to_numpy()
     axis.plot([], [], marker, color=colour, label=METHOD_TITLES[method])
     for chosen, face in ((sure, colour), (~sure, "white")):
         axis.plot(rows["difference"][chosen], y[chosen], marker, color=colour, markerfacecolor=face)
@@ -278,15 +287,20 @@ def _contributions(rows: pd.DataFrame, regression: str) -> Drawing:
         rows,
         f"Contribution matrix by {regression} regression: total squared error of the forecast (sum over "
         f"{rows['repeats'].max()} splits, squared accuracy) without the row's benchmark minus with it, "
-        f"{rows['seeds'].max()} seeds; positive: the row helps to forecast the column. * the 95 % interval of the cell "
-        "excludes zero, ** also after Holm's adjustment over all cells. Sums have colours of their own scale and no "
-        "interval.",
+        f"{seeds_text(rows['seeds'].max())}; positive: the row helps to forecast the column. * the 95 % interval of "
+        "the cell excludes zero, ** also after Holm's adjustment over all cells. Sums have colours of their own scale "
+        "and no interval.",
     )
 
 
 def _reach(rows: pd.DataFrame, middle: str, low: str, high: str) -> np.ndarray:
     """Lengths of error bars below and above, (2, rows)."""
     return np.abs(rows[[low, high]].to_numpy(dtype=np.float64) - rows[[middle]].to_numpy(dtype=np.float64)).T
+
+
+def _resampled(rows: pd.DataFrame) -> str:
+    """What the bootstrap intervals of these rows are over."""
+    return "resamples of questions" if rows["seeds"].max() == 1 else "joint resamples of questions and seeds"
 
 
 def _between(low: float, high: float) -> str:

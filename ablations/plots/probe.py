@@ -73,14 +73,19 @@ def _communities(frame: pd.DataFrame) -> Drawing:
         axis.set_ylim(-0.6, len(labels) - 0.4)
     shown = [axis.get_legend_handles_labels() for axis in grid[:, 0]]
     figure.legend(*(first + second for first, second in zip(*shown, strict=True)), loc="outside upper center", ncols=3)
+    removed = (
+        " Ability removed: residuals of distances after a fit on the pair's mean accuracies."
+        if "removed" in set(frame["ability"])
+        else ""
+    )
     return Drawing(
         "communities",
         figure,
         frame,
         "Mean distance inside communities and to outsiders (above; number of models in brackets), and their difference "
-        f"against random communities of the same size (below), {len(labels)} communities. Ability removed: residuals "
-        "of distances after a fit on the pair's mean accuracies. Filled marks: p < 0.05 by permutation, Holm-adjusted "
-        "over the communities; open marks are not distinguishable from random communities.",
+        f"against random communities of the same size (below), {len(labels)} communities.{removed} Filled marks: "
+        "p < 0.05 by permutation, Holm-adjusted over the communities; open marks are not distinguishable from random "
+        "communities.",
     )
 
 
@@ -132,14 +137,16 @@ def _maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
     # Only now: every other piece has its place.
     last = rows[rows["method"] == methods[-1]]
     unnamed = _name_points(grid[-1][len(methods) - 1], last) if len(last) <= LABELLED_POINTS else 0
+    tsne = "t-SNE" in methods
     return Drawing(
         f"map_{space}",
         figure,
         rows.drop(columns=["space"]),
-        f"Maps of {len(models)} models in {SPACE_TITLES[space]}: principal components (with their share of the "
-        "variance) "
-        f"and t-SNE, coloured by {', '.join([*kinds, 'mean accuracy'])}. A model with several labels of a kind shows "
-        f"the first. t-SNE keeps who is near whom, not distances.{_without_place(unnamed)}",
+        f"{'Maps' if tsne else 'Map'} of {len(models)} models in {SPACE_TITLES[space]}: principal components (with "
+        f"their share of the variance){' and t-SNE' if tsne else ''}, coloured by "
+        f"{', '.join([*kinds, 'mean accuracy'])}."
+        f"{' A model with several labels of a kind shows the first.' if kinds else ''}"
+        f"{' t-SNE keeps who is near whom, not distances.' if tsne else ''}{_without_place(unnamed)}",
     )
 
 
@@ -282,12 +289,13 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
             SPACE_TITLES[space], (0, 1), xytext=(-30, 17), xycoords="axes fraction", textcoords="offset points",
             weight="bold", fontsize=8.5,
         )  # fmt: skip
+    tested = " r Pearson, ρ Spearman; pairs share models, p-values by Mantel's test stand in the tables."
+    tested = tested if len(correlations) else ""
     return Drawing(
         "agreement",
         figure,
         pairs,
         f"What a distance goes with, {len(pairs)} pairs of models: the difference in mean accuracy (left; ability, the "
         "confounder), the share of test questions on which exactly one of the two is right (middle), and agreement "
-        "with the k-th nearest neighbour (right). r Pearson, ρ Spearman; pairs share models, p-values by Mantel's "
-        "test stand in the findings.",
+        f"with the k-th nearest neighbour (right).{tested}",
     )

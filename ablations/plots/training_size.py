@@ -104,10 +104,11 @@ def _laws(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> Drawin
         "scaling_law",
         figure,
         lines,
-        f"Points: mean over {_seeds(facts)} with 95 % t interval. Lines: error rate (log-loss) = c + a·n^-b fitted to "
-        "the means, where they fall beyond the noise and determine b; shaded: 95 % bootstrap interval over seeds and "
-        "misfit. Dashed grey: the full set, "
-        f"{facts['train_questions']:,} questions; right of it is extrapolation."
+        f"Points: mean over {_seeds(facts)}{' with 95 % t interval' if _bands(facts) else ''}."
+        + (" Lines: error rate (log-loss) = c + a·n^-b fitted to the means, where they fall beyond the noise and "
+           "determine b; shaded: 95 % bootstrap interval over seeds and misfit." if len(lines) else "")
+        + f" Dashed grey: the full set, {facts['train_questions']:,} questions"
+        + ("; right of it is extrapolation." if len(lines) else ".")
         + (" Bar at the bottom: where EmbedLLM's fit comes within 0.5 points of the full set, with its interval."
            if len(_needed_row(law)) else ""),
     )  # fmt: skip

@@ -31,12 +31,18 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What distances cannot tell."""
     said = list(tables["notes"]["note"])
     ability = tables["ability"]
+    communities = bool(len(tables["communities"]))
     if len(ability):
         shares = ", ".join(f"{row['explained']:.0%} in {row['space']} space" for _, row in ability.iterrows())
         said.append(
             "Ability is a confounder: differences and levels of mean accuracy explain, of the variance of distances, "
-            f"{shares}. A community of similarly strong models lies together without sharing anything else; read the "
-            "tests with ability removed beside the plain ones."
+            f"{shares}."
+            + (
+                " A community of similarly strong models lies together without sharing anything else; read the tests "
+                "with ability removed beside the plain ones."
+                if communities
+                else ""
+            )
         )
     seeds = int(tables["spaces"]["seeds"].max())
     dampened = f"Averaging over {seeds} seeds dampens it." if seeds > 1 else "Averaging over seeds would dampen it."
@@ -45,12 +51,15 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         f"distances, and what random initialisation put there stays in part. {dampened} Function and profile distances "
         "depend on the predictions alone."
     )
-    said.append(
-        "Communities come from names and metadata, not from training data. Names left out or misread weaken a test; "
-        "they do not make random communities significant. p-values are one-sided permutation tests over models, "
-        "Holm-adjusted over the communities of a test; models of one family are not independent of each other."
-    )
-    said.append("t-SNE keeps neighbourhoods only: distances between groups, and sizes of groups, mean nothing.")
+    if communities:
+        said.append(
+            "Communities come from names and metadata, not from training data. Names left out or misread weaken a "
+            "test; they do not make random communities significant. p-values are one-sided permutation tests over "
+            "models, Holm-adjusted over the communities of a test; models of one family are not independent of each "
+            "other."
+        )
+    if "t-SNE" in set(tables["maps"]["method"]):
+        said.append("t-SNE keeps neighbourhoods only: distances between groups, and sizes of groups, mean nothing.")
     return said
 
 
@@ -93,7 +102,7 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
     )
     return [
         f"**All communities of a kind together, {claim}.** "
-        f"{'; '.join(told)}. (One-sided permutation tests, Holm-adjusted over kinds.)"
+        f"{'; '.join(told)}. (One-sided permutation tests, Holm-adjusted over kinds and spaces.)"
     ]
 
 
@@ -115,7 +124,8 @@ def _neighbours(neighbours: pd.DataFrame, ranks: pd.DataFrame, pairs: pd.DataFra
         if len(nearest) and not first["agreement"].isna().all():
             spaces.append(f"{space} space")
             agreement.append(f"{first['agreement'].iloc[0]:.1%}")
-            hits.append(f"{(nearest['agreement_rank'] == 1).mean():.0%}")
+            known = nearest["agreement_rank"].dropna()  # the nearest may share no question with the model
+            hits.append(f"{(known == 1).mean():.0%}")
             models = len(nearest)
     if not spaces:
         return []
@@ -133,28 +143,36 @@ def _neighbours(neighbours: pd.DataFrame, ranks: pd.DataFrame, pairs: pd.DataFra
 
 
 def _correlations(frame: pd.DataFrame) -> list[str]:
-    """Whether distance tells disagreement, with and without what ability explains of both."""
+    """Whether distance tells disagreement, with and without what ability explains of both. Claimed by Spearman."""
     rows = frame[frame["with"] == "disagreement"] if len(frame) else frame
     kept = [row for _, row in rows[rows["ability"] == "kept"].iterrows()] if len(rows) else []
     if not kept:
         return []
     removed = [row for _, row in rows[rows["ability"] == "removed"].iterrows()]
-    claim = ", ".join(f"{row['spearman']:.2f} in {row['space']} space" for row in kept)
-    text = (
-        f"**Distance goes with disagreement on test questions: Spearman {claim}.** "
-        f"Pearson {', '.join(_correlation(row) for row in kept)}"
-    )
-    if removed:
-        ranks = ", ".join(f"{row['spearman']:.2f}" for row in removed)
-        text += (
-            f"; with ability removed from both Spearman {ranks}, Pearson "
-            f"{', '.join(_correlation(row) for row in removed)}"
+    told: dict[bool, list[str]] = {True: [], False: []}
+    for row in kept:
+        clear = row["spearman_holm"] < LEVEL and row["spearman"] > 0
+        told[clear].append(f"{row['spearman']:.2f} (p {_p(row['spearman_holm'])}) in {row['space']} space")
+    found, rest = ", ".join(told[True]), ", ".join(told[False])
+    if not found:
+        claim = f"Distance is not told to go with disagreement on test questions in any space: Spearman {rest}"
+    else:
+        claim = (
+            f"Distance goes with disagreement on test questions: Spearman {found}{'; not told: ' if rest else ''}{rest}"
         )
-    return [f"{text} ({kept[0]['pairs']} pairs of {kept[0]['models']} models, Mantel tests)."]
+    text = f"**{claim}.** {_coefficients(kept, 'pearson')}"
+    if removed:
+        text += (
+            f"; with ability removed from both {_coefficients(removed, 'spearman')}, "
+            f"{_coefficients(removed, 'pearson')}"
+        )
+    pairs = f"{kept[0]['pairs']} pairs of {kept[0]['models']} models"
+    return [f"{text} ({pairs}, one-sided Mantel tests, Holm-adjusted over the spaces)."]
 
 
-def _correlation(row: "pd.Series[float]") -> str:
-    return f"{row['pearson']:.2f} (p {_p(row['pearson_p'])})"
+def _coefficients(rows: "list[pd.Series[float]]", name: str) -> str:
+    """A coefficient in every space, each with its own p-value."""
+    return f"{name.capitalize()} " + ", ".join(f"{row[name]:.2f} (p {_p(row[f'{name}_holm'])})" for row in rows)
 
 
 def _p(value: float) -> str:

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from embedllm.data.matrix import CorrectnessMatrix
+from embedllm.data.splits import Split
 from embedllm.errors import DataError
+from embedllm.evaluation.paired import holm
 from embedllm.probing import (
     Communities,
     Space,
@@ -31,10 +33,17 @@ if TYPE_CHECKING:
     from ablations.results import Results
 
 
+def trained_models(data: CorrectnessMatrix, train: np.ndarray) -> np.ndarray:
+    """Models with a graded answer to a training question, int64 indices: the embedding of others is nothing but their
+    initialisation.
+    """
+    return np.flatnonzero(data.attempts[:, train].any(axis=1))
+
+
 def probe_tables(
     results: "Results",
     data: CorrectnessMatrix,
-    test: np.ndarray,
+    split: Split,
     communities: Communities,
     *,
     permutations: int,
@@ -42,15 +51,16 @@ def probe_tables(
     perplexity: float | None,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """The tables of the design.
+    """The tables of the design, of :func:`trained_models` only, which `communities` are of.
 
     - `models`: model, accuracy (share of all its graded answers that are right), a column per kind of community.
     - `communities`: see :func:`embedllm.probing.community_distances`, with `space` and `ability` (`kept` or `removed`).
-    - `kinds`: see :func:`embedllm.probing.kind_distances`, likewise.
+    - `kinds`: see :func:`embedllm.probing.kind_distances`, likewise; `holm` is over kinds and spaces.
     - `ability`: per space, `explained`: the share of the variance of distances that differences in accuracy explain.
     - `pairs`: per pair of models: distance in each space, `disagreement` on the test questions that both answered,
       `accuracy_gap`.
-    - `correlations`: Mantel's test of distance against disagreement, and against the accuracy gap.
+    - `correlations`: Mantel's test of distance against disagreement, and against the accuracy gap; `pearson_holm` and
+      `spearman_holm` are adjusted over the spaces.
     - `neighbours`, `ranks`: nearest models, and mean agreement with the k-th nearest.
     - `maps`: coordinates by PCA (`share`: of the variance on each axis) and t-SNE.
     - `merges`, `leaves`: the tree of each space.
@@ -61,14 +71,14 @@ def probe_tables(
         DataError: if all models have the same embedding, or are predicted to answer alike.
     """
     keys = results.complete["key"].drop_duplicates().tolist()
-    spaces = [embedding_space([results.embedding(key) for key in keys])]
-    functions = [results.function(key) for key in keys]
+    compared = trained_models(data, split.train)
+    spaces = [embedding_space([results.embedding(key)[compared] for key in keys])]
+    functions = [results.function(key)[compared] for key in keys]
     spaces += [function_space(functions), profile_space(functions)]
-    names = data.model_names
-    answers = data.attempts.sum(axis=1, dtype=np.int64)
-    ability = np.full(len(names), np.nan)
-    np.divide(data.correct.sum(axis=1, dtype=np.int64), answers, out=ability, where=answers > 0)
-    differing, common = disagreement(data.correct[:, test], data.attempts[:, test])
+    correct, attempts = data.correct[compared], data.attempts[compared]
+    names = list(communities.model_names)
+    ability = correct.sum(axis=1, dtype=np.int64) / attempts.sum(axis=1, dtype=np.int64)
+    differing, common = disagreement(correct[:, split.test], attempts[:, split.test])
     notes: list[str] = []
     parts: dict[str, list[pd.DataFrame]] = {}
 
@@ -77,13 +87,10 @@ def probe_tables(
 
     for space in spaces:
         distances = space.distances
-        kinds = {"kept": distances}
-        try:
-            kinds["removed"], explained = without_ability(distances, ability)
-            # Where ability explains nothing, rounding leaves a share just below 0.
-            add("ability", pd.DataFrame({"explained": [max(0.0, explained)]}), space=space.name)
-        except DataError as error:
-            notes.append(f"Ability is not removed from distances: {error.problems[0]}.")
+        removed, explained = without_ability(distances, ability)
+        kinds = {"kept": distances, "removed": removed}
+        # Where ability explains nothing, rounding leaves a share just below 0.
+        add("ability", pd.DataFrame({"explained": [max(0.0, explained)]}), space=space.name)
         for kept, matrix in kinds.items():
             if communities.kinds:
                 found = community_distances(matrix, communities, permutations=permutations, seed=seed)
@@ -113,9 +120,18 @@ def probe_tables(
     models = communities.table()
     models.insert(1, "accuracy", ability)
     joined = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-    empty = {name: pd.DataFrame() for name in ("communities", "kinds", "ability") if name not in joined}
+    empty = {name: pd.DataFrame() for name in ("communities", "kinds") if name not in joined}
+    _adjust(joined["correlations"], ["with", "ability"], {"pearson_p": "pearson_holm", "spearman_p": "spearman_holm"})
+    if communities.kinds:
+        _adjust(joined["kinds"], ["ability"], {"p": "holm"})
     remarks = pd.DataFrame({"note": list(dict.fromkeys(notes))}, dtype="str")
     return {"models": models, "pairs": pairs, **joined, **empty, "notes": remarks}
+
+
+def _adjust(frame: pd.DataFrame, by: list[str], columns: dict[str, str]) -> None:
+    """Holm's adjustment over all spaces, and all else that `by` does not name."""
+    for source, target in columns.items():
+        frame[target] = frame.groupby(by, sort=False)[source].transform(lambda p: holm(p.to_numpy(dtype=np.float64)))
 
 
 def _correlations(
@@ -128,7 +144,7 @@ def _correlations(
 ) -> pd.DataFrame:
     gap = np.abs(ability[:, None] - ability[None])
     wanted = [("disagreement", "kept", kinds["kept"], differing), ("accuracy gap", "kept", kinds["kept"], gap)]
-    if "removed" in kinds and np.isfinite(differing).all():
+    if np.isfinite(differing).all():
         wanted.append(("disagreement", "removed", kinds["removed"], without_ability(differing, ability)[0]))
     rows = []
     for other, kept, distances, matrix in wanted:

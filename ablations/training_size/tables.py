@@ -79,7 +79,8 @@ def make_tables(
 def _chosen(overall: pd.DataFrame) -> pd.DataFrame:
     """Per method and size the candidate of the lowest mean validation log-loss, among those with most finished seeds.
 
-    Columns: method, training_questions, candidate, embedding_dim, learning_rate, noise, val_log_loss, tried.
+    Columns: method, training_questions, candidate, embedding_dim, learning_rate, weight_decay, noise, val_log_loss,
+    tried.
     """
     val = overall[overall["side"] == "val"]
     by = ["method", "training_questions", "candidate"]
@@ -88,11 +89,12 @@ def _chosen(overall: pd.DataFrame) -> pd.DataFrame:
         val_log_loss=("log_loss", "mean"),
         embedding_dim=("embedding_dim", "first"),
         learning_rate=("learning_rate", "first"),
+        weight_decay=("weight_decay", "first"),
         noise=("noise", "first"),
     )
     means["tried"] = means.groupby(by[:2])["candidate"].transform("nunique")
     best = means.sort_values([*by[:2], "seeds", "val_log_loss"], ascending=[True, True, False, True])
-    columns = [*by, "embedding_dim", "learning_rate", "noise", "val_log_loss", "tried"]
+    columns = [*by, "embedding_dim", "learning_rate", "weight_decay", "noise", "val_log_loss", "tried"]
     return best.drop_duplicates(by[:2])[columns].reset_index(drop=True)
 
 
@@ -217,8 +219,10 @@ def _laws(per_seed: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def _fitted(sizes: np.ndarray, losses: np.ndarray) -> tuple[ScalingLaw | None, str]:
     if not len(losses):
         return None, "no seed has finished at every size"
+    if len(losses) < 2:
+        return None, "with one seed the noise is not known"
     fall = paired_interval(losses[:, 0], losses[:, -1])
-    if len(losses) > 1 and (fall.mean <= 0 or fall.low <= 0):
+    if fall.mean <= 0 or fall.low <= 0:
         return None, "from the smallest to the full set the loss does not fall beyond the noise of the seeds"
     try:
         law = fit_scaling_law(sizes, losses)

@@ -29,32 +29,23 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What a reader must not conclude."""
     facts = tables["facts"].iloc[0]
-    told = [
-        f"Bands and paired tests are over {facts['seeds']} seeds: the training subset, initialisation and batch order. "
-        f"All seeds share the same {facts['test_questions']:,} test questions, so a small difference that all seeds "
-        "agree on may still be luck of the test questions; the interval over questions at the full set says whether.",
-        "Subsets of one seed are nested, so the points of a curve are not independent of each other.",
-        "In brackets behind differences between methods: 95 % bootstrap intervals over the test questions and the "
-        "seeds together.",
-        "The scaling law is a description of these sizes. Its offset and anything beyond the full set are "
-        "extrapolation. Its intervals hold the luck of seeds and the misfit of the law, not the luck of questions.",
-    ]
-    if str(facts["encoder"]).startswith("lsa"):
+    methods = set(tables["curve"]["method"])
+    told = _about_luck(tables, facts)
+    if tables["curve"]["training_questions"].nunique() > 1:
+        told.append("Subsets of one seed are nested, so the points of a curve are not independent of each other.")
+    if (tables["law"]["reason"] == "").any():
+        told.append(
+            "The scaling law is a description of these sizes. Its offset and anything beyond the full set are "
+            "extrapolation. Its intervals hold the luck of seeds and the misfit of the law, not the luck of questions."
+        )
+    if str(facts["encoder"]).startswith("lsa") and methods & set(READS_ENCODINGS):
         told.append(
             "The encoder lsa is fitted on the texts, not the labels, of all training questions at every size; with "
             "fewer texts it would be somewhat worse at small sizes."
         )
-    if facts["tuned"]:
-        told.append(
-            f"EmbedLLM's configuration is the best of {facts['candidates']} by mean validation log-loss at each size; "
-            "the baselines tune one number. Test questions chose nothing."
-        )
-    else:
-        told.append(
-            f"EmbedLLM's hyperparameters are those of the preset {facts['preset']} at every size; kNN's k is tuned on "
-            "validation questions at every size. `--tuned` tunes EmbedLLM too."
-        )
-    if "lookup" in set(tables["curve"]["method"]):
+    if chosen := _about_choice(methods, facts):
+        told.append(chosen)
+    if "lookup" in methods:
         told.append("The model × benchmark lookup is given each test question's benchmark; the other methods are not.")
     if facts["simulated"]:
         told.append("The data is simulated: the curves show the method at work, not what real LLMs would give.")
@@ -66,6 +57,44 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
             "it is no reproduction failure by itself."
         )
     return told
+
+
+def _about_luck(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> list[str]:
+    """What bands, tests and brackets hold, of those that there are."""
+    if facts["seeds"] == 1:
+        return [
+            "One seed is one draw of the training subset, initialisation and batch order: there are no bands and no "
+            f"tests, and any difference may be luck of that draw or of the {facts['test_questions']:,} test questions."
+        ]
+    compared = tables["difference"]["p_adjusted"].notna().any()
+    bracketed = bool(compared and tables["full_set"]["low"].notna().any())
+    told = [
+        f"{'Bands and paired tests' if compared else 'Bands'} are over {facts['seeds']} seeds: the training subset, "
+        f"initialisation and batch order. All seeds share the same {facts['test_questions']:,} test questions, so a "
+        "small difference that all seeds agree on may still be luck of the test questions"
+        f"{'; the interval over questions at the full set says whether' if bracketed else ''}."
+    ]
+    if bracketed:
+        told.append(
+            "In brackets behind differences between methods: 95 % bootstrap intervals over the test questions and the "
+            "seeds together."
+        )
+    return told
+
+
+def _about_choice(methods: set[str], facts: "pd.Series[Any]") -> str:
+    """How the configurations were chosen, of the methods that ran; empty where there was nothing to choose."""
+    knn = "kNN's k is tuned on validation questions at every size."
+    if SUBJECT not in methods:
+        return knn if "knn" in methods else ""
+    if facts["tuned"]:
+        baselines = "; the baselines tune one number" if len(methods) > 1 else ""
+        return (
+            f"EmbedLLM's configuration is the best of {facts['candidates']} by mean validation log-loss at each size"
+            f"{baselines}. Test questions chose nothing."
+        )
+    text = f"EmbedLLM's hyperparameters are those of the preset {facts['preset']} at every size"
+    return f"{text}; {knn} `--tuned` tunes EmbedLLM too." if "knn" in methods else f"{text}; `--tuned` tunes them."
 
 
 def _methods(curve: pd.DataFrame) -> list[str]:

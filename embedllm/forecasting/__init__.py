@@ -9,7 +9,12 @@ from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
     from embedllm.forecasting.baselines import benchmark_accuracies, mean_of_others, pca_of_matrix, raw_accuracies
-    from embedllm.forecasting.contribution import ContributionMatrix, contribution_matrices, contribution_matrix
+    from embedllm.forecasting.contribution import (
+        ContributionMatrix,
+        contribution_matrices,
+        contribution_matrix,
+        total_interval,
+    )
     from embedllm.forecasting.folds import MIN_MODELS, ModelFolds
     from embedllm.forecasting.kendall import kendall_tau
     from embedllm.forecasting.least_squares import predict_folds, predict_folds_each
@@ -27,7 +32,7 @@ __getattr__ = imported_on_use(
     __name__,
     {
         "baselines": ("benchmark_accuracies", "mean_of_others", "pca_of_matrix", "raw_accuracies"),
-        "contribution": ("ContributionMatrix", "contribution_matrices", "contribution_matrix"),
+        "contribution": ("ContributionMatrix", "contribution_matrices", "contribution_matrix", "total_interval"),
         "folds": ("MIN_MODELS", "ModelFolds"),
         "kendall": ("kendall_tau",),
         "least_squares": ("predict_folds", "predict_folds_each"),
@@ -63,4 +68,5 @@ __all__ = [
     "predict_folds",
     "predict_folds_each",
     "raw_accuracies",
+    "total_interval",
 ]

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from embedllm.errors import DataError
-from embedllm.evaluation.paired import holm
+from embedllm.evaluation.paired import ROUNDING, holm
 from embedllm.forecasting.folds import ModelFolds
 from embedllm.forecasting.least_squares import Ridge, predict_folds_each
 
@@ -159,7 +159,7 @@ def _compare(
             if i == j:
                 continue
             gain = errors[frozenset({contributor, target}), target] - errors[frozenset({target}), target]
-            cell = _total_interval(gain, folds[target].test_train_ratio, confidence)
+            cell = total_interval(gain, folds[target].test_train_ratio, confidence)
             contribution[i, j], low[i, j], high[i, j], p_value[i, j] = cell
     return ContributionMatrix(
         benchmarks=names,
@@ -175,8 +175,22 @@ def _compare(
     )
 
 
-def _total_interval(gain: np.ndarray, ratio: float, confidence: float) -> tuple[float, float, float, float]:
-    """Sum over folds of `gain` (seeds, repeats), mean over seeds; its interval's ends; two-sided p-value."""
+def total_interval(gain: np.ndarray, ratio: float, confidence: float = 0.95) -> tuple[float, float, float, float]:
+    """Sum over folds, mean over seeds, with an interval that holds the luck of models and of training.
+
+    The variance is that of :func:`contribution_matrix`. With one seed the luck of training is not in it. Ends and
+    p-value are NaN where there is no spread to judge by: one fold, or the same difference other than 0 everywhere.
+
+    Args:
+        gain: float of shape (seeds, repeats), differences of mean squared errors of accuracies.
+        ratio: models tested per model trained on.
+        confidence: coverage of the interval, in (0, 1).
+
+    Returns:
+        The total, the interval's ends, and the two-sided p-value.
+    """
+    # Accuracies are in [0, 1]: errors that differ by less differ by rounding.
+    gain = np.where(np.abs(gain) <= ROUNDING**2, 0.0, gain)
     seeds, repeats = gain.shape
     total = float(gain.sum(axis=1).mean())
     if repeats < 2:
@@ -185,10 +199,12 @@ def _total_interval(gain: np.ndarray, ratio: float, confidence: float) -> tuple[
     if seeds > 1:
         parts.append((gain.mean(axis=1).var(ddof=1) / seeds, seeds - 1))
     variance = sum(part for part, _ in parts)
-    if variance == 0:
-        return total, total, total, 1.0 if total == 0 else 0.0
-    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
     error = repeats * float(np.sqrt(variance))
+    if not gain.any():
+        return 0.0, 0.0, 0.0, 1.0
+    if not error > ROUNDING * abs(total):
+        return total, np.nan, np.nan, np.nan
+    freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
     return total, total - reach, total + reach, float(2 * stdtr(freedom, -abs(total) / error))
 

@@ -130,7 +130,8 @@ def nearest_neighbours(
 
     Returns:
         Rows model, rank (1 is the nearest), neighbour, distance, agreement (1 - disagreement) and agreement_rank: the
-        neighbour's place when all others are ordered by agreement with the model, ties by order of the data.
+        neighbour's place when all others are ordered by agreement with the model, ties by order of the data. The last
+        two are missing where the two share no question.
     """
     others = distances + np.diag(np.full(len(distances), np.inf))
     order = np.argsort(others, axis=1, kind="stable")[:, : min(count, len(distances) - 1)]
@@ -148,7 +149,9 @@ def nearest_neighbours(
         for model, neighbours in enumerate(order)
         for rank, other in enumerate(neighbours)
     ]
-    return pd.DataFrame(rows, columns=["model", "rank", "neighbour", "distance", "agreement", "agreement_rank"])
+    frame = pd.DataFrame(rows, columns=["model", "rank", "neighbour", "distance", "agreement", "agreement_rank"])
+    frame["agreement_rank"] = frame["agreement_rank"].astype("Int64").where(frame["agreement"].notna())
+    return frame
 
 
 def agreement_by_rank(distances: np.ndarray, differing: np.ndarray) -> pd.DataFrame:

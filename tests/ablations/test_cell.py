@@ -30,7 +30,8 @@ def test_a_baseline_ignores_what_it_does_not_read() -> None:
     assert knn.key == Cell("knn", FitConfig(), "base").key
     assert knn.key != Cell("knn", FitConfig(encoder="lsa"), "base").key
     assert Cell("lookup", FitConfig(encoder="lsa"), "base").key == Cell("lookup", FitConfig(), "base").key
-    assert knn.columns["noise"] is None
+    assert knn.columns["noise"] is knn.columns["weight_decay"] is None
+    assert Cell("embedllm", FitConfig(weight_decay=0.1), "base").columns["weight_decay"] == 0.1
     assert knn.columns["encoder"] == "all-mpnet-base-v2"
     assert Cell("lookup", FitConfig(), "base").columns["encoder"] is None
 

@@ -75,6 +75,18 @@ def test_the_result_is_tidy_with_provenance(data: CorrectnessMatrix, folder: Des
     assert [run["command"] for run in metadata["runs"]] == ["python -m ablations toy"]
 
 
+def test_columns_that_an_earlier_version_did_not_write_come_from_the_plan(
+    data: CorrectnessMatrix, folder: DesignFolder
+) -> None:
+    own = cell(config=FitConfig(weight_decay=1e-4))
+    outcome = complete(data, own)
+    rows = [{name: value for name, value in row.items() if name != "weight_decay"} for row in outcome.rows]
+    folder.append([dataclasses.replace(outcome, rows=rows)])
+    frame = folder.results(Plan({"a": SPLIT}, [own])).frame
+    assert (frame["weight_decay"] == 1e-4).all()
+    assert (frame["training_questions"] == 100).all()
+
+
 def test_a_later_outcome_replaces_an_earlier_one(data: CorrectnessMatrix, folder: DesignFolder) -> None:
     own = cell()
     folder.append([CellOutcome.failed(own, SPLIT, "broke")])

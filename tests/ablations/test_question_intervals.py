@@ -82,3 +82,12 @@ def test_comparisons_together_are_what_each_is_alone() -> None:
     for one, other in zip(together, alone, strict=True):
         assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other), nan_ok=True)
     assert [one.questions for one in together] == [80, 80, 60, 0]
+
+
+def test_rounding_is_no_difference() -> None:
+    generator = np.random.default_rng(6)
+    totals = generator.random((3, 40)) + 1
+    found = question_interval(totals * (1 + 2e-16), totals, np.ones(40))
+    assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
+    broadcast = question_interval(totals * 0 + totals[0] * (1 + 2e-16), totals[:1], np.ones(40))
+    assert broadcast.p_value == 1

@@ -109,3 +109,34 @@ def test_no_finished_design_makes_a_page_that_says_so_and_no_folder_an_error(tmp
     assert "no design has come to its end yet" in write_report(tmp_path).read_text()
     with pytest.raises(ConfigError, match="holds no results of an ablation"):
         write_report(tmp_path / "second" / "tables")
+
+
+def test_tables_are_shown_with_the_options_they_were_made_with(tmp_path: Path, toy: type) -> None:
+    folder = design_folder(tmp_path)
+    redraw(folder, toy())
+    assert "a later run" not in text_of(write_report(tmp_path).read_text()).lower()
+    made = folder.provenance
+    machine = made | {"config": made["config"] | {"out": "elsewhere", "slots": 3}, "complete": 0}
+    folder.begin(machine, RUN)  # the same run going on elsewhere: nothing that decides a number has changed
+    shown = text_of(write_report(tmp_path).read_text())
+    assert "later run" not in shown
+    assert "12 of 12 complete" in shown
+    folder.begin(made | {"options": {"size": 90}, "notes": ["New."], "cells": 99}, RUN | {"git_commit": "fff9999"})
+    shown = text_of(write_report(tmp_path).read_text())
+    assert "A later run with other options has not come to its end; shown is the earlier one." in shown
+    for own, later in (("40}", "90}"), ("12 of 12 complete", "of 99"), ("abc1234", "fff9999")):
+        assert own in shown
+        assert later not in shown
+    assert "One thing was" in shown
+    folder.save_tables({"means": folder.tables()["means"]})  # now it has come to its end
+    assert "later run" not in text_of(write_report(tmp_path).read_text())
+
+
+def test_tables_of_another_version_are_named_and_the_others_shown(tmp_path: Path, toy: type) -> None:
+    design_folder(tmp_path, "first")
+    old = design_folder(tmp_path, "second")
+    old.save_tables({"averages": pd.DataFrame({"x": [1]})})  # what is now called means
+    shown = text_of(write_report(tmp_path).read_text())
+    assert "another version wrote their tables: second. Run them again" in shown
+    assert "The first title" in shown
+    assert "The second title" not in shown

@@ -132,6 +132,16 @@ def test_the_figure_shows_every_value_and_names_its_bars(tables, design, tmp_pat
     drawing.figure.savefig(tmp_path / "effects.png")
 
 
+def test_a_row_of_panels_without_any_difference_is_not_magnified(tables, design):
+    flat = tables["effect"].copy()
+    shown = ["difference", "low", "high", "question_low", "question_high"]
+    flat.loc[flat["metric"] == "accuracy", shown] = 1e-17
+    [drawing] = design.draw(tables | {"effect": flat})
+    limits = [axis.get_ylim() for axis in drawing.figure.axes]
+    assert limits[2] == limits[3] == (-1, 1)  # points
+    assert limits[0] == limits[1] != (-1, 1)
+
+
 def test_nothing_finished_draws_nothing(design, pool, config, make_results):
     results = make_results(design.plan(pool, config), lambda *_: 0.0)
     results.frame["state"] = "FAIL"

@@ -56,7 +56,7 @@ def crown(path, **changes):
 
 def test_the_centre_is_a_sweeps_winner(pool, tmp_path):
     path = a_sweep(tmp_path / "sweep", pool.digest)
-    with pytest.raises(ConfigError, match="has no winner yet; finish it with `tune resume"):
+    with pytest.raises(ConfigError, match="has no winner yet; finish it with `python -m tune resume"):
         centre(AblationConfig(), pool, str(path))
     crown(path, training_questions=5000)
     recipe, title, notes = centre(AblationConfig(seed=2), pool, str(path))

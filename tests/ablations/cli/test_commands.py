@@ -8,16 +8,18 @@ from typing import Any, ClassVar
 import pytest
 
 from ablations.batches import Batch
+from ablations.cell import Cell
 from ablations.cli import program
 from ablations.cli.design import DesignCommand
 from ablations.cli.options import list_to_yaml
 from ablations.config import AblationConfig
 from ablations.design import Plan
+from ablations.folder import DesignFolder
 from ablations.runner import Ablation
 from ablations.worker import CellWorker
 from embedllm.cli.program import Command, Program
 from embedllm.data import CorrectnessMatrix
-from embedllm.errors import DataError
+from embedllm.errors import ConfigError, DataError
 
 
 @pytest.fixture
@@ -96,6 +98,79 @@ def test_all_designs_and_a_report_then_figures_again(
     assert main("figures", "out") == 0
     assert capsys.readouterr().out == "toy: 1 figures in out/toy/figures\nreport: out/report.html\n"
     assert report.is_file()
+
+    folder = DesignFolder(tmp_path / "out" / "toy")
+    folder.begin(folder.provenance | {"options": {"size": 60, "explode": False}}, {})
+    assert main("figures", "out") == 0
+    assert capsys.readouterr().out.startswith(
+        "toy: a later run with other options has not come to its end; shown is the earlier one\ntoy: 1 figures in"
+    )
+
+
+@dataclass(frozen=True)
+class Broken(Refused):
+    """A design that cannot be finished."""
+
+    name: ClassVar[str] = "broken"
+    option: str = "good"
+    """An option."""
+
+    def plan(self, data: CorrectnessMatrix, config: AblationConfig) -> Plan:
+        if self.option == "typo":
+            raise ConfigError("option must be good but is 'typo'")
+        encoder = "no/such-model" if self.option == "unknown encoder" else "lsa:8"
+        split = config.base_split(data)
+        return Plan({"base": split}, [Cell("embedllm", config.recipe(encoder=encoder), "base")])
+
+
+@pytest.mark.parametrize(("option", "error"), [("typo", "option must be good"), ("unknown encoder", "no/such-model")])
+def test_a_wrong_option_of_a_later_design_is_found_before_anything_is_computed(
+    main: Any,
+    toy: Any,
+    data_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    option: str,
+    error: str,
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("ablations.cli.every.design_classes", lambda: {"toy": toy, "broken": Broken})
+    monkeypatch.setattr(Ablation, "_compute", lambda *_: pytest.fail("computed"))
+    assert main("all", str(data_folder), *COMMON, "--broken.option", option) != 0
+    assert error in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("error", [ConfigError("it broke"), ZeroDivisionError("it broke")])
+def test_the_report_is_written_where_a_later_design_fails(
+    main: Any,
+    toy: Any,
+    data_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: Exception,
+) -> None:
+    def compute(self: Ablation, waiting: list[Any], listeners: list[Any], on_plan: Any) -> None:
+        if self.design.name == "broken":
+            raise error
+        return whole(self, waiting, listeners, on_plan)  # type: ignore[no-any-return]
+
+    whole = Ablation._compute
+    monkeypatch.setattr(Ablation, "_compute", compute)
+    classes = {"toy": toy, "broken": Broken}
+    for module in ("ablations.registry", "ablations.cli.every"):
+        monkeypatch.setattr(f"{module}.design_classes", lambda: classes)
+    monkeypatch.setattr("ablations.cli.session.ray_cluster", lambda address: contextlib.nullcontext())
+    with contextlib.nullcontext() if isinstance(error, ConfigError) else contextlib.suppress(ZeroDivisionError):
+        assert main("all", str(data_folder), *COMMON, "--toy.size", "30") == 1
+    said = capsys.readouterr()
+    assert "report: out/report.html" in said.out
+    assert "it broke" in said.err or not isinstance(error, ConfigError)
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "4 means were found." in report
+    assert "they have not come to their end: broken." in report
 
 
 def test_failed_cells_are_counted_and_change_the_exit_code(

@@ -1,5 +1,8 @@
 """Tables, sentences and figures of the held-out design from results with a planted truth."""
 
+import dataclasses
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,11 +10,15 @@ import pytest
 from ablations.cell import Cell
 from ablations.designs.held_out import HeldOutBenchmark
 from ablations.held_out.cells import held_out_cells
+from ablations.held_out.forecasts import _compare
 from ablations.held_out.questions import AGAINST, LEAVING_OUT
 from embedllm.data import CorrectnessMatrix
-from embedllm.forecasting import benchmark_accuracies
-from tests.ablations.made import CONFIG, MadeResults, small
+from embedllm.figures import METHOD_MARKERS
+from embedllm.forecasting import Forecast, benchmark_accuracies, forecast_benchmark
+from tests.ablations import made
+from tests.ablations.made import MadeResults, small
 
+CONFIG = made.CONFIG.replace(seeds=3)
 DESIGN = HeldOutBenchmark(repeats=20)
 
 
@@ -43,6 +50,10 @@ def skill_embedding(data: CorrectnessMatrix, cell: Cell) -> np.ndarray:
     return np.stack([skill, generator.normal(size=data.num_models)], axis=1).astype(np.float32)
 
 
+def embedding_of(data: CorrectnessMatrix) -> Callable[[Cell], np.ndarray]:
+    return lambda cell: skill_embedding(data, cell)
+
+
 @pytest.fixture(scope="module")
 def tables(data: CorrectnessMatrix) -> dict[str, pd.DataFrame]:
 
@@ -63,7 +74,7 @@ def test_differences_are_paired_on_the_same_questions(tables: dict[str, pd.DataF
     assert embedllm.loc["b0", "difference"] == pytest.approx(-0.2, abs=0.02)
     assert embedllm.loc["b0", "holm"] < 0.01
     assert (embedllm.loc[["b1", "b2"], "holm"] > 0.05).all()
-    assert embedllm.loc["b0", "seeds"] == 2
+    assert embedllm.loc["b0", "seeds"] == 3
     base = CONFIG.base_split(data)
     assert embedllm.loc["b0", "questions"] == (data.benchmarks[base.test] == "b0").sum()
     assert "lookup" not in set(frame["method"])
@@ -93,6 +104,26 @@ def test_a_benchmark_with_the_shared_skill_is_forecast_and_one_with_its_own_is_n
     assert (tables["forecast_models"]["times_tested"] > 0).all()
 
 
+def forecasts_with(errors: list[float]) -> list[Forecast]:
+    """A forecast per seed; its squared errors vary from split to split around the one given."""
+    generator = np.random.default_rng(len(errors))
+    made = forecast_benchmark(generator.normal(size=(40, 2)), generator.random(40), repeats=20)
+    return [dataclasses.replace(made, mse=error + generator.normal(0, 0.001, 20)) for error in errors]
+
+
+def test_comparisons_of_forecasts_hold_the_luck_of_training() -> None:
+    baseline = forecasts_with([0.02, 0.02])[1]
+    alone = _compare(forecasts_with([0.03]), [baseline])
+    agree = _compare(forecasts_with([0.03, 0.03, 0.03]), [baseline])
+    disagree = _compare(forecasts_with([0.01, 0.03, 0.05]), [baseline])
+    assert [one["seeds"] for one in (alone, agree, disagree)] == [1, 3, 3]
+    assert all(one["difference"] == pytest.approx(0.01, abs=0.001) for one in (alone, agree, disagree))
+    assert alone["p"] < 0.001  # type: ignore[operator]
+    assert agree["p"] < 0.001  # type: ignore[operator]
+    assert disagree["p"] > 0.3  # type: ignore[operator]
+    assert disagree["low"] < 0 < disagree["high"]  # type: ignore[operator]
+
+
 def test_contributions_find_who_helps(tables: dict[str, pd.DataFrame]) -> None:
     frame = tables["contributions"].query("regression == 'ridge'").set_index(["contributor", "target"])
     assert len(frame) == 6
@@ -111,6 +142,59 @@ def test_findings_claim_what_was_planted_and_no_more(tables: dict[str, pd.DataFr
     caveats = " ".join(DESIGN.caveats(tables))
     assert "Few test questions: b0 (15), b1 (15), b2 (15)" in caveats
     assert "overlap" in caveats
+
+
+def test_a_difference_that_seeds_do_not_agree_on_is_not_claimed() -> None:
+    data = small(models=8, questions=450)
+
+    def metric(cell: Cell, questions: np.ndarray) -> np.ndarray:
+        # Where b1 is left out two of three seeds lose much and one gains: resampled questions alone would be sure.
+        swing = {0: 0.3, 1: 0.25, 2: -0.05}[cell.config.seed] if cell.method == "embedllm" else 0.0
+        return metric_of(data, cell, questions) - swing * (cell.factors["held_out"] == "b1")
+
+    tables = DESIGN.tables(MadeResults(DESIGN.plan(data, CONFIG), metric=metric), data, CONFIG)
+    frame = tables["differences"].query("comparison == @LEAVING_OUT and metric == 'accuracy' and method == 'embedllm'")
+    frame = frame.set_index("benchmark")
+    assert frame["sure"].to_dict() == {"b0": True, "b1": False, "b2": False}
+    assert frame.loc["b1", "seed_holm"] > 0.05
+    (cost,) = [line for line in DESIGN.findings(tables) if line.startswith("**Never having seen a benchmark costs")]
+    assert "accuracy beyond the noise on 1 of 3 benchmarks" in cost
+    assert "Holm-adjusted over questions and over seeds" in cost
+    drawn = DESIGN.draw(tables)[1]
+    assert "by the t test paired over seeds too" in drawn.caption
+    filled = [
+        line
+        for line in drawn.figure.axes[0].get_lines()
+        if line.get_marker() == METHOD_MARKERS["embedllm"] and line.get_markerfacecolor() != "white"
+    ]
+    assert sum(len(line.get_xdata()) for line in filled) == 1
+    # Methods without chance have no seeds that could disagree.
+    assert tables["differences"].query("comparison == @LEAVING_OUT and method == 'knn'")["seed_p"].isna().all()
+
+
+def test_one_seed_claims_no_more_than_the_luck_of_questions(data: CorrectnessMatrix) -> None:
+    config, design = CONFIG.replace(seeds=1), HeldOutBenchmark(repeats=4, contribution=False)
+    plan = design.plan(data, config)
+    assert plan.notes[-1] == "With one seed the luck of training is not measured; use --seeds 5 or more."
+    results = MadeResults(
+        plan,
+        metric=lambda cell, questions: metric_of(data, cell, questions),
+        embedding=embedding_of(data),
+        function=embedding_of(data),
+    )
+    tables = design.tables(results, data, config)
+    found = design.findings(tables)
+    (cost,) = [line for line in found if line.startswith("**Never having seen a benchmark costs")]
+    assert "EmbedLLM accuracy beyond the luck of questions on 1 of 3 benchmarks" in cost
+    assert "(one seed: the luck of training is not in it).**" in cost
+    (compared,) = [line for line in found if line.startswith("**The forecasts' squared error")]
+    assert "(one seed: the luck of training is not in it).**" in compared
+    caveats = " ".join(design.caveats(tables))
+    assert "With one seed the luck of training is in no interval" in caveats
+    assert "percentile intervals over resamples of questions;" in caveats
+    assert not any(
+        "joint resamples" in drawing.caption or "1 seeds" in drawing.caption for drawing in design.draw(tables)
+    )
 
 
 def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) -> None:
@@ -143,9 +227,9 @@ def test_failed_cells_are_left_out_of_pairs(data: CorrectnessMatrix) -> None:
     )
     tables = DESIGN.tables(results, data, CONFIG)
     frame = tables["differences"].query("comparison == @LEAVING_OUT and metric == 'accuracy' and benchmark == 'b1'")
-    assert frame.set_index("method").loc["embedllm", "seeds"] == 1
+    assert frame.set_index("method").loc["embedllm", "seeds"] == 2
     assert "knn" not in set(frame["method"])
-    assert (tables["contributions"]["seeds"] == 1).all()
+    assert (tables["contributions"]["seeds"] == 2).all()
 
 
 def results_of(data: CorrectnessMatrix, design: HeldOutBenchmark = DESIGN) -> MadeResults:
@@ -174,7 +258,7 @@ def test_too_few_test_questions_everywhere_are_told() -> None:
     (only,) = DESIGN.findings(tables)
     assert only == (
         "**Predictions on left-out benchmarks are not tested: each has fewer than 10 test questions.** "
-        "(n = 5 test questions each, 2 seeds.)"
+        "(n = 5 test questions each, 3 seeds.)"
     )
     assert DESIGN.caveats(tables) == ["Few test questions: b0 (5), b1 (5), b2 (5). Below 10 there is no interval."]
     bars, differences = (drawing.caption for drawing in DESIGN.draw(tables))
@@ -183,6 +267,14 @@ def test_too_few_test_questions_everywhere_are_told() -> None:
         assert "No intervals: each benchmark has fewer than 10 test questions" in caption
         assert "percentile" not in caption
     assert "all marks are open" in differences
+
+
+def test_panels_without_any_difference_are_not_magnified(tables: dict[str, pd.DataFrame]) -> None:
+    flat = tables["differences"].copy()
+    flat.loc[flat["metric"] == "accuracy", ["difference", "low", "high"]] = 1e-17
+    axes = DESIGN.draw(dict(tables) | {"differences": flat})[1].figure.axes
+    assert axes[0].get_xlim() == axes[3].get_xlim() == (-0.01, 0.01)
+    assert axes[1].get_xlim() != (-0.01, 0.01)
 
 
 def test_captions_describe_the_intervals_that_are_drawn(tables: dict[str, pd.DataFrame]) -> None:

@@ -15,6 +15,7 @@ from ablations.design import Drawing
 from ablations.designs.probe import Probe
 from embedllm.data import CorrectnessMatrix
 from embedllm.errors import ConfigError, DataError
+from embedllm.evaluation import holm
 from embedllm.figures import house_style
 from tests.ablations.made import CONFIG, MadeResults, small
 
@@ -205,16 +206,85 @@ def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> Non
         DESIGN.tables(flat, right, CONFIG)
 
 
-def test_missing_labels_leave_models_without_ability(data: CorrectnessMatrix) -> None:
+def without_answers(data: CorrectnessMatrix, models: list[int], questions: slice | np.ndarray) -> CorrectnessMatrix:
     attempts = data.attempts.copy()
-    attempts[23] = 0
-    holes = dataclasses.replace(data, attempts=attempts, correct=np.minimum(data.correct, attempts))
-    tables = DESIGN.tables(MadeResults(DESIGN.plan(holes, CONFIG), embedding=planted, function=planted), holes, CONFIG)
-    caveats = " ".join(DESIGN.caveats(tables))
-    assert "Ability is not removed from distances: removing ability needs at least 4 models with a known" in caveats
-    assert set(tables["communities"]["ability"]) == {"kept"}
+    attempts[np.ix_(models, np.arange(data.num_questions)[questions])] = 0
+    return dataclasses.replace(data, attempts=attempts, correct=np.minimum(data.correct, attempts))
+
+
+def test_a_model_without_answers_is_left_out_of_everything(data: CorrectnessMatrix) -> None:
+    holes = without_answers(data, [23], slice(None))
+    plan = DESIGN.plan(holes, CONFIG)
+    assert plan.notes[-1] == (
+        "1 of 24 models has no graded answer to a training question and is left out: its embedding is its "
+        "initialisation."
+    )
+    tables = DESIGN.tables(MadeResults(plan, embedding=planted, function=planted), holes, CONFIG)
+    kept = [f"m{number}" for number in range(23)]
+    assert tables["models"]["model"].tolist() == kept
+    assert tables["models"]["accuracy"].notna().all()
+    assert len(tables["pairs"]) == 23 * 22 / 2
+    for name, columns in {"neighbours": ["model", "neighbour"], "maps": ["model"], "leaves": ["model"]}.items():
+        assert set(tables[name][columns].to_numpy().ravel()) == set(kept)
+    grey = tables["communities"].query("community == 'grey'")
+    assert (grey["members"] == 5).all()
+    assert set(tables["communities"]["ability"]) == set(tables["correlations"]["ability"]) == {"kept", "removed"}
     assert DESIGN.draw(tables)
-    assert DESIGN.findings(tables)
+    # Answers to test questions alone train no embedding either.
+    train = CONFIG.base_split(data).train
+    assert (
+        DESIGN.plan(without_answers(data, [22, 23], train), CONFIG)
+        .notes[-1]
+        .startswith(
+            "2 of 24 models have no graded answer to a training question and are left out: their embeddings are"
+        )
+    )
+    with pytest.raises(DataError, match="4 models with a graded answer to a training question are too few"):
+        DESIGN.plan(without_answers(data, list(range(4, 24)), slice(None)), CONFIG)
+
+
+def test_distance_is_said_to_go_with_disagreement_only_where_it_does(tables: dict[str, pd.DataFrame]) -> None:
+    frame = tables["correlations"].query("`with` == 'disagreement' and ability == 'kept'")
+    np.testing.assert_allclose(frame["spearman_holm"], holm(frame["spearman_p"].to_numpy()))
+
+    def claim(spearman: list[float], p: list[float]) -> str:
+        changed = tables["correlations"].copy()
+        changed.loc[frame.index, ["spearman", "spearman_holm"]] = np.transpose([spearman, p])
+        (line,) = [line for line in DESIGN.findings(tables | {"correlations": changed}) if "Mantel" in line]
+        return line.split("**")[1]
+
+    assert claim([0.1, 0.2, 0.3], [0.6, 0.051, 0.2]) == (
+        "Distance is not told to go with disagreement on test questions in any space: Spearman 0.10 (p = 0.600) in "
+        "embedding space, 0.20 (p = 0.051) in function space, 0.30 (p = 0.200) in profile space."
+    )
+    assert claim([0.1, 0.5, 0.3], [0.6, 0.0002, 0.03]) == (
+        "Distance goes with disagreement on test questions: Spearman 0.50 (p < 0.001) in function space, 0.30 "
+        "(p = 0.030) in profile space; not told: 0.10 (p = 0.600) in embedding space."
+    )
+    (line,) = [line for line in DESIGN.findings(tables) if "Mantel" in line]
+    assert len(re.findall(r"\d\.\d\d \(p (?:=|<) \d", line)) == 4 * 3  # each coefficient with its own p
+
+
+def test_kinds_are_adjusted_over_the_spaces_too(tables: dict[str, pd.DataFrame]) -> None:
+    kept = tables["kinds"].query("ability == 'kept'")
+    assert len(kept) == 3  # one kind, three spaces
+    assert kept["holm"].min() == pytest.approx(3 * kept["p"].min())
+    assert any("Holm-adjusted over kinds and spaces" in line for line in DESIGN.findings(tables))
+
+
+def test_captions_and_caveats_speak_of_what_is_drawn(data: CorrectnessMatrix, tables: dict[str, pd.DataFrame]) -> None:
+    said = " ".join([*(drawing.caption for drawing in DESIGN.draw(tables)), *DESIGN.caveats(tables)])
+    assert "t-SNE keeps who is near whom" in said
+    assert "t-SNE keeps neighbourhoods only" in said
+    assert "Ability removed: residuals" in said
+    design = Probe(permutations=99, perplexity=24)  # no t-SNE with as large a perplexity
+    bare = dataclasses.replace(data, models=data.models.drop_columns(["family"]), correct=np.ones_like(data.correct))
+    results = MadeResults(design.plan(bare, CONFIG), embedding=planted, function=planted)
+    few = design.tables(results, bare, CONFIG)
+    said = " ".join([*(drawing.caption for drawing in design.draw(few)), *design.caveats(few)])
+    for absent in ("and t-SNE", "t-SNE keeps", "ability removed", "Ability removed", "labels of a kind", "Mantel"):
+        assert absent not in said
+    assert "Communities come from names" not in said
 
 
 def test_few_models_and_bad_options_are_refused() -> None:

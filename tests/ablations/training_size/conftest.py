@@ -49,6 +49,7 @@ def hand_made(error_of, *, seeds=5, methods=("embedllm", "knn"), sizes=SIZES, ca
                                 "embedding_dim": 8 * (candidate + 1),
                                 "noise": 0.05,
                                 "learning_rate": 0.02,
+                                "weight_decay": 1e-6 * (candidate + 1) if method == "embedllm" else np.nan,
                                 "training_questions": size,
                                 "split": "base",
                                 "seed": seed,

@@ -1,7 +1,9 @@
 import re
 
+import pandas as pd
 import pytest
 
+from ablations.plots.training_size import draw
 from ablations.training_size.tables import make_tables
 from ablations.training_size.wording import caveats, findings
 
@@ -121,3 +123,36 @@ def test_caveats_name_what_applies(tables, make_results, power_law, pool, config
     assert "given each test question's benchmark" in other
     assert "15 cells failed" in other
     assert "lsa" not in other
+
+
+def test_caveats_of_one_seed_speak_of_nothing_that_is_not_there(make_results, power_law, pool, config):
+    tables = make_tables(make_results(power_law, seeds=1), pool, config.replace(seeds=1), tuned=False)
+    told = " ".join(caveats(tables))
+    assert "One seed is one draw of the training subset" in told
+    for absent in ("1 seeds", "In brackets", "Bands and paired tests", "The scaling law is"):
+        assert absent not in told
+    assert any(
+        "No scaling law is fitted to its error rate: with one seed the noise is" in one for one in findings(tables)
+    )
+
+
+def test_caveats_without_embedllm_speak_of_the_others_only(make_results, power_law, pool, config):
+    tables = make_tables(make_results(power_law, methods=("knn", "lookup")), pool, config, tuned=False)
+    told = " ".join(caveats(tables))
+    assert "EmbedLLM" not in told
+    assert "In brackets" not in told
+    assert "Bands are over 5 seeds" in told
+    assert "kNN's k is tuned on validation questions at every size." in told
+    only = make_results(lambda *_: 0.3, methods=("lookup",))
+    told = " ".join(caveats(make_tables(only, pool, config, tuned=True)))
+    for absent in ("EmbedLLM", "kNN", "lsa", "The scaling law"):
+        assert absent not in told
+
+
+def test_captions_of_one_seed_promise_no_law_and_no_interval(make_results, power_law, pool, config):
+    tables = make_tables(make_results(power_law, seeds=1), pool, config.replace(seeds=1), tuned=False)
+    paper = pd.DataFrame({"method": ["knn"], "training_questions": [1000], "accuracy": [0.7]})
+    drawn = {drawing.name: drawing for drawing in draw(tables | {"paper": paper})}
+    caption = drawn["scaling_law"].caption
+    assert caption.startswith("Points: mean over 1 seed. Dashed grey: the full set")
+    assert "fitted" not in caption

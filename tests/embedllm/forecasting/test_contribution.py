@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from embedllm.errors import DataError
-from embedllm.forecasting import contribution_matrix, forecast_benchmark
+from embedllm.evaluation import corrected_interval
+from embedllm.forecasting import contribution_matrix, forecast_benchmark, total_interval
 
 NAMES = ("algebra", "geometry", "poems")
 MODELS, SEEDS = 40, 3
@@ -110,3 +111,26 @@ def test_everything_missing_is_told_at_once(pool):
         contribution_matrix(NAMES, features, accuracy[:, :2])
     with pytest.raises(DataError, match="1 benchmark is given; one can contribute to another only where there are two"):
         contribution_matrix(NAMES[:1], {frozenset(NAMES[:1]): np.ones((MODELS, 2))}, accuracy[:, :1])
+
+
+def test_the_interval_of_one_seed_is_the_corrected_one():
+    gain = np.random.default_rng(0).normal(0.1, 1, 30)
+    total, low, high, p_value = total_interval(gain[None], 0.25)
+    one = corrected_interval(gain, 0.25)
+    assert np.array([total, low, high]) / 30 == pytest.approx([one.mean, one.low, one.high])
+    assert p_value == pytest.approx(one.p_value)
+
+
+def test_seeds_that_disagree_widen_the_interval():
+    folds = np.random.default_rng(0).normal(1, 0.1, (3, 30))
+    agree, disagree = total_interval(folds, 0.25), total_interval(folds + np.array([[-2], [0], [2]]), 0.25)
+    assert agree[0] == pytest.approx(disagree[0])
+    assert agree[3] < 0.001
+    assert disagree[3] > 0.3
+
+
+def test_no_spread_is_no_certainty_and_rounding_no_difference():
+    total, *rest = total_interval(np.full((1, 20), 0.5), 0.25)
+    assert total == pytest.approx(10)
+    assert np.isnan(rest).all()
+    assert total_interval(np.random.default_rng(0).normal(1e-20, 1e-21, (3, 20)), 0.25) == (0, 0, 0, 1)

@@ -79,6 +79,9 @@ def test_neighbours_come_by_distance_with_their_place_by_agreement() -> None:
     assert frame["neighbour"].tolist() == list("bcadabba")
     assert frame["agreement_rank"].tolist() == [3, 1, 3, 2, 2, 1, 1, 2]
     assert frame["agreement"][0] == 0.5
+    # Who shares no question with the model agrees with it neither most nor least.
+    alone = nearest_neighbours(distances, list("abcd"), np.where(np.eye(4), 0, np.nan), count=1)
+    assert alone[["agreement", "agreement_rank"]].isna().all(axis=None)
     ranks = agreement_by_rank(distances, differing)
     assert ranks["agreement"][0] == pytest.approx(1 - np.mean([0.5, 0.5, 0.2, 0.3]))
     assert ranks["models"].tolist() == [4, 4, 2]
