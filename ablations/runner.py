@@ -22,7 +22,7 @@ from ablations.queue import MAX_BATCH, CellQueue
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import EmbedLLMError
 from tune.config import SweepConfig
-from tune.engine.cluster import Slots, plan_slots, ray_cluster
+from tune.engine.cluster import Node, Slots, cluster_nodes, plan_slots, ray_cluster
 from tune.imports import import_alone
 from tune.interrupt import graceful_interrupt
 from tune.tracking.provenance import Provenance
@@ -176,8 +176,13 @@ class Ablation:
         self, waiting: Sequence[Cell], listeners: Sequence[CellListener], on_plan: Callable[[str], None] | None
     ) -> str | None:
         """Have workers compute cells; why it ended early, or None."""
+        from tune.planning.preflight import check_nodes, check_slots, refuse
+
         with ray_cluster(self.config.address) as resources:
-            slots = self.slots(resources, len(waiting))
+            nodes = cluster_nodes()
+            slots = self.slots(resources, len(waiting), nodes)
+            # Ray would wait for ever to place a batch that no single node can hold.
+            notes = refuse([*check_nodes(nodes), *check_slots(slots, nodes)])
             queue = CellQueue(
                 self.families(waiting),
                 {cell.key: expected_seconds(self.plan, cell, self.data) for cell in waiting},
@@ -188,7 +193,8 @@ class Ablation:
                 fail=lambda cell, reason: CellOutcome.failed(cell, self.plan.splits[cell.split], reason),
             )
             if on_plan is not None:
-                on_plan(f"{len(waiting)} cells, {slots.count} batches at a time, on {slots.each} each")
+                plan = f"{len(waiting)} cells, {slots.count} batches at a time, on {slots.each} each"
+                on_plan("\n".join([*notes, plan]))
             payload = self.payload(waiting)
             import_alone("tune.engine.execution")
             from ablations.worker import CellWorker
@@ -198,8 +204,8 @@ class Ablation:
                 run_orders(queue, CellWorker, payload, slots, self.folder.path / RAY_FOLDER)
         return queue.stopped
 
-    def slots(self, resources: dict[str, float], cells: int) -> Slots:
-        """How a cluster with these resources is divided."""
+    def slots(self, resources: dict[str, float], cells: int, nodes: Sequence[Node] = ()) -> Slots:
+        """How a cluster with these resources, on these nodes where they are known, is divided."""
         config = self.config
         return plan_slots(
             SweepConfig(
@@ -209,6 +215,7 @@ class Ablation:
                 gpus_per_pack=config.gpus_per_pack,
             ),
             resources,
+            nodes,
         )
 
     def families(self, cells: Sequence[Cell]) -> dict[Family, list[Cell]]:

@@ -169,8 +169,10 @@ class SweepConfig:
         problems += not_gpus(self, "gpus_per_pack")
         if self.time_budget is not None and not self.time_budget > 0:
             problems.append(f"time_budget must be positive seconds, or null, but is {self.time_budget}")
-        if not self.register.strip() or any(letter in self.register for letter in "/:"):
-            problems.append(f"register must be a name without / and :, or auto or none, but is {self.register!r}")
+        if not self.register.strip() or any(letter in self.register for letter in "/:'\""):
+            problems.append(
+                f"register must be a name without /, : and quotes, or auto or none, but is {self.register!r}"
+            )
         problems += not_among(
             self,
             preset=tuple(PRESETS),

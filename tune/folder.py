@@ -31,15 +31,23 @@ class SweepFolder:
         config: the sweep's configuration.
         digest: digest of the data it ran on.
         questions: number of questions on each side: `train`, `val`, `test`; empty for sweeps of older versions.
+        encoders: question encoder -> its revision; empty for sweeps of older versions.
     """
 
     path: Path
     config: SweepConfig
     digest: str
     questions: Mapping[str, int] = field(default_factory=dict)
+    encoders: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, config: SweepConfig, digest: str, questions: Mapping[str, int] | None = None) -> "SweepFolder":
+    def create(
+        cls,
+        config: SweepConfig,
+        digest: str,
+        questions: Mapping[str, int] | None = None,
+        encoders: Mapping[str, str] | None = None,
+    ) -> "SweepFolder":
         """Make the folder of a new sweep.
 
         Raises:
@@ -50,7 +58,7 @@ class SweepFolder:
         config = config.replace(
             out=str(path), data=None if config.data is None else str(Path(config.data).expanduser().resolve())
         )
-        folder = cls(path, config, digest, questions or {})
+        folder = cls(path, config, digest, questions or {}, encoders or {})
         folder.save()
         return folder
 
@@ -70,10 +78,10 @@ class SweepFolder:
         try:
             config = SweepConfig.from_json(json.dumps(content["config"]))
             digest = content["data_digest"]
-            questions = content.get("questions", {})
+            questions, encoders = content.get("questions", {}), content.get("encoders", {})
         except (KeyError, TypeError) as error:
             raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
-        return cls(file.parent, config.replace(out=str(file.parent)), digest, questions)
+        return cls(file.parent, config.replace(out=str(file.parent)), digest, questions, encoders)
 
     def save(self) -> None:
         """Write `sweep.json`, all or nothing."""
@@ -81,6 +89,7 @@ class SweepFolder:
             "config": json.loads(self.config.to_json()),
             "data_digest": self.digest,
             "questions": dict(self.questions),
+            "encoders": dict(self.encoders),
         }
         write_json(self.path / CONFIG_FILE, content)
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 
 from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
 from embedllm.data.splits import Split
+from embedllm.encoders.registry import needs_fitting
+from embedllm.encoders.sources import settled_name
 from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import SweepConfig
 from tune.data import SweepData, check_split_seed, encode, load_data
@@ -95,12 +97,15 @@ class Sweep:
             EmbedLLMError: if data or an encoder is not available.
         """
         sweep_path(config)
+        encoders = [name if needs_fitting(name) else settled_name(name) for name in config.space.encoder]
+        config = config.replace(space=replace(config.space, encoder=encoders))
         data, split = load_data(config)
         check_split_seed(config, split)
         distributions(config.space, len(split.train))
         encodings = encode(config.space.encoder, data, split)
         sizes = {side: len(getattr(split, side)) for side in SPLIT_NAMES}
-        return cls(SweepFolder.create(config, data.digest, sizes), data, split, encodings)
+        revisions = {name: found.encoder.revision for name, found in encodings.items()}
+        return cls(SweepFolder.create(config, data.digest, sizes, revisions), data, split, encodings)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], encoders: Sequence[str] | None = None) -> "Sweep":
@@ -111,7 +116,7 @@ class Sweep:
             encoders: encoders wanted; None = all of the space.
 
         Raises:
-            ConfigError: if `path` is no sweep, or its data has changed.
+            ConfigError: if `path` is no sweep, or its data or an encoder has changed.
         """
         folder = SweepFolder.open(path)
         data, split = load_data(folder.config)
@@ -120,7 +125,15 @@ class Sweep:
                 f"the data of {folder.path} has changed: its digest is {data.digest}, "
                 f"the sweep began with {folder.digest}; trials on different data cannot be compared: start a new sweep"
             )
-        return cls(folder, data, split, encode(encoders or folder.config.space.encoder, data, split))
+        encodings = encode(encoders or folder.config.space.encoder, data, split)
+        for name, found in encodings.items():
+            began, now = folder.encoders.get(name), found.encoder.revision
+            if began is not None and began != now:
+                raise ConfigError(
+                    f"the question encoder {name} has changed: its revision is {now}, {folder.path} began with "
+                    f"{began}; trials on different encodings cannot be compared: bring that one back, or start anew"
+                )
+        return cls(folder, data, split, encodings)
 
     def run(
         self,
@@ -292,7 +305,6 @@ def rerun(path: str | os.PathLike[str], trial: "int | Literal['paper']") -> tupl
     config = kept.config
     sweep = Sweep.open(path, encoders=[config.encoder])
     source = SweepData(sweep.data, sweep.split, {config.encoder: sweep.encodings[config.encoder].matrix})
-    settings = folder.config
-    fitter = PackFitter(source, seeds=settings.seeds, objective=settings.objective, threads=settings.cpus_per_pack or 1)
+    fitter = PackFitter.here(source, folder.config, seeds=folder.config.seeds)
     [again] = fitter.fit(Pack(((kept.trial, config),), kept.role))
     return kept, again

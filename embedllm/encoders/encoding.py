@@ -1,5 +1,6 @@
 """Encode all questions of a data set, through the cache."""
 
+import sys
 import time
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def encode_data(
     if isinstance(question_encoder, PretrainedEncoder):
         # A fresh one: it knows its width without loading the model, and a model that was loaded is freed.
         question_encoder = PretrainedEncoder(question_encoder.source, width=matrix.shape[1], device=device)
+        _free_gpu_memory()
     return Encodings(matrix, question_encoder, seconds=time.perf_counter() - started, cached=cached)
 
 
@@ -76,6 +78,13 @@ def _encoded(
         lambda: Entry({"encodings": encoder.encode(data.prompts, progress=progress)}),
     )
     return entry.arrays["encodings"], cached
+
+
+def _free_gpu_memory() -> None:
+    """Give back what PyTorch keeps of a GPU for later: to other processes that train there, it is not free."""
+    torch = sys.modules.get("torch")  # not imported, and so not in use, where encodings came from the cache
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _fitted_lsa(data: CorrectnessMatrix, name: str, fit_on: np.ndarray | None, cache: EncodingCache) -> LsaEncoder:

@@ -67,6 +67,12 @@ class ModelSource:
         return Path(self.name) if self.kind == "folder" else _package_folder()
 
 
+def settled_name(name: str) -> str:
+    """The name that means the same from any working directory: a local model's folder as an absolute path."""
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if folder.is_dir() and _folder_source(folder) is not None else name
+
+
 def find_source(name: str, revision: str | None = None) -> ModelSource:
     """The source a name stands for; `revision` (branch, tag or commit) is for models of the hub.
 

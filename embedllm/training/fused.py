@@ -15,21 +15,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from embedllm.config import FitConfig
 from embedllm.flops import cheaper_form, padded_dim
 from embedllm.model import EmbedLLM
 from embedllm.training.bilinear import Batch, Group, Layout, collapsed_gradient, factor_gradient
 from embedllm.training.data import FitData, Sides
-from embedllm.training.optimizer import MemberAdam, learning_rates
+from embedllm.training.optimizer import learning_rates, make_adam
+from embedllm.training.scoring import loss_and_accuracy, scored_together, take_rows
 from embedllm.training.streams import Stream, noise_chunk_blocks
 
 CURVES = ("train_log_loss", "val_log_loss", "val_accuracy")
-
-SCORED_AT_ONCE = 1 << 19
-"""Forecasts made at once when members are scored: enough that small sets of questions cost no time in Python, few
-enough to stay in cache."""
 
 EpochEnd = Callable[[int, np.ndarray, np.ndarray], Iterable[int]]
 """(epoch, val_log_loss (K,), val_accuracy (K,)) -> members to drop; NaN where a member no longer trains."""
@@ -43,7 +39,7 @@ class Member:
     config: FitConfig
     stream: Stream
     val: Tensor
-    """Rows to validate on, int64."""
+    """Rows to validate on, int64; one object for members that validate on the same, on the device."""
     rates: list[float]
     history: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in CURVES})
     best_epoch: int = 0
@@ -55,7 +51,7 @@ class Member:
 
     def scored_like(self, other: "Member") -> bool:
         """Whether both are scored on the same questions."""
-        return self.stream is other.stream and (self.val is other.val or torch.equal(self.val, other.val))
+        return self.stream is other.stream and self.val is other.val
 
 
 class FusedRun:
@@ -78,6 +74,7 @@ class FusedRun:
         self.write_gradient = collapsed_gradient if form == "collapsed" else factor_gradient
 
         streams: dict[tuple[int, bytes], Stream] = {}
+        held_out: dict[bytes, Tensor] = {}
         self.members = []
         for index, (config, side) in enumerate(zip(configs, sides, strict=True)):
             key = config.seed, hashlib.blake2b(side.train.tobytes()).digest()
@@ -85,7 +82,10 @@ class FusedRun:
                 streams[key] = Stream(config, data, side.train)
             stream = streams[key]
             rates = learning_rates(config.schedule, config.learning_rate, stream.blocks * self.groups * config.epochs)
-            self.members.append(Member(index, config, stream, torch.from_numpy(side.val), rates))
+            digest = hashlib.blake2b(side.val.tobytes()).digest()
+            if digest not in held_out:
+                held_out[digest] = torch.from_numpy(side.val).to(data.device)
+            self.members.append(Member(index, config, stream, held_out[digest], rates))
         order = {stream: (-stream.blocks, number) for number, stream in enumerate(streams.values())}
         self.members.sort(key=lambda member: order[member.stream])
         self.done: list[Member] = []
@@ -96,7 +96,7 @@ class FusedRun:
         for row, member in zip(self.parameters, self.members, strict=True):
             self.layout.initialise(row, member.config.embedding_dim, member.stream.initialiser())
         decay = [member.config.weight_decay for member in self.members]
-        self.optimizer = MemberAdam(self.parameters, self.gradient, decay)
+        self.optimizer = make_adam(self.parameters, self.gradient, decay)
         self._bind_members()
 
     def train(self, on_epoch: EpochEnd | None = None) -> list[Member]:
@@ -135,19 +135,7 @@ class FusedRun:
             ]
             for count in self.leading
         ]
-
-        self.scored_together = self._scored_together()
-
-    def _scored_together(self) -> list[slice]:
-        """Neighbouring members that are scored on the same questions, as many at a time as is worth it."""
-        found, start = [], 0
-        for row in range(1, len(self.members) + 1):
-            first = self.members[start]
-            most = max(1, SCORED_AT_ONCE // max(1, len(first.val) * self.layout.models))
-            if row - start == most or row == len(self.members) or not self.members[row].scored_like(first):
-                found.append(slice(start, row))
-                start = row
-        return found
+        self.scored_together = scored_together(self.members, self.layout.models, device)
 
     def _train_epoch(self, epoch: int) -> None:
         blocks = [stream.blocks for stream in self.streams]
@@ -255,14 +243,12 @@ class FusedRun:
     def _score(self, rows: slice) -> Tensor:
         """Train log-loss (on as many of the questions as validate), validation log-loss and accuracy: (T, 3)."""
         data, first = self.data, self.members[rows.start]
-        sample = first.stream.sample(len(first.val)).to(data.device)
         # The rows of one split lie at the end and need no copy.
-        held_out = first.val.to(data.device) if data.is_pool else slice(data.num_train, None)
-        sides = sample, held_out
-        logits = self.layout.logits(self.parameters[rows], [_rows(data.encodings, side) for side in sides])
+        sides = first.stream.sample(len(first.val)), first.val if data.is_pool else slice(data.num_train, None)
+        logits = self.layout.logits(self.parameters[rows], [take_rows(data.encodings, side) for side in sides])
         (train_loss, _), (val_loss, accuracy) = (
-            _loss_and_accuracy(
-                found, _rows(data.target, side), None if data.weight is None else _rows(data.weight, side)
+            loss_and_accuracy(
+                found, take_rows(data.target, side), None if data.weight is None else take_rows(data.weight, side)
             )
             for found, side in zip(logits, sides, strict=True)
         )
@@ -279,31 +265,25 @@ class FusedRun:
         if not leaving:
             return
         for row in leaving:
-            member = self.members[row]
-            if member.failure is None:
-                kept = self.best if member.config.keep == "best" else self.parameters
-                member.model = self.layout.export(kept[row], member.config.embedding_dim)
-                if member.config.keep == "last":
-                    member.best_epoch = len(member.history["val_log_loss"])
-            self.done.append(member)
+            self._finish(row)
         staying = [row for row in range(len(self.members)) if row not in set(leaving)]
         self.members = [self.members[row] for row in staying]
-        self.parameters, self.gradient, self.best = (
-            tensor[staying].contiguous() for tensor in (self.parameters, self.gradient, self.best)
-        )
+        # Table after table, none held by a view: were the old ones kept until all are made, they would take twice the
+        # memory for a moment.
+        self.views = []
+        self.optimizer.release()
+        self.parameters = self.parameters[staying].contiguous()
+        self.gradient = self.gradient[staying].contiguous()
+        self.best = self.best[staying].contiguous()
         self.optimizer.keep(staying, self.parameters, self.gradient)
         self._bind_members()
 
-
-def _rows(table: Tensor, rows: Tensor | slice) -> Tensor:
-    return table[rows] if isinstance(rows, slice) else torch.index_select(table, 0, rows)
-
-
-def _loss_and_accuracy(logits: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Weighted mean cross-entropy and accuracy, (T,), of (T, questions, M) log-odds; labels are (questions, M)."""
-    total = float(target.numel()) if weight is None else weight.sum().clamp_min(1.0)
-    losses = functional.softplus(logits).addcmul_(logits, target, value=-1)
-    right = torch.where(logits > 0, target, 1 - target)
-    if weight is not None:
-        losses, right = losses.mul_(weight), right.mul_(weight)
-    return losses.sum((1, 2)) / total, right.sum((1, 2)) / total
+    def _finish(self, row: int) -> None:
+        """Take the model of a member out of the fused tensors, and the member down as done."""
+        member = self.members[row]
+        if member.failure is None:
+            kept = self.best if member.config.keep == "best" else self.parameters
+            member.model = self.layout.export(kept[row], member.config.embedding_dim)
+            if member.config.keep == "last":
+                member.best_epoch = len(member.history["val_log_loss"])
+        self.done.append(member)

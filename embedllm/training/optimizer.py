@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -10,9 +11,30 @@ WARM_UP = 0.3  # share of the steps, as in torch.optim.lr_scheduler.OneCycleLR
 START_DIVISOR = 25.0
 END_DIVISOR = 25.0e4
 
+FIRST_DECAY, SECOND_DECAY, EPSILON = 0.9, 0.999, 1e-8
+
+
+class Adam(Protocol):
+    """Adam (Kingma & Ba 2015) with L2 weight decay, the update of `torch.optim.Adam`, over the rows of a table."""
+
+    def step(self, learning_rates: Sequence[float]) -> None:
+        """Update the leading members, one for each learning rate, from their gradients, which may be overwritten."""
+
+    def release(self) -> None:
+        """Let go of parameters and gradient, which the caller is about to replace; :meth:`keep` must follow."""
+
+    def keep(self, rows: list[int], parameters: Tensor, gradient: Tensor) -> None:
+        """Continue with a subset of the members, whose rows now lie in `parameters` and `gradient`."""
+
+
+def make_adam(parameters: Tensor, gradient: Tensor, weight_decay: list[float]) -> Adam:
+    """The optimizer that is fastest on the device of `parameters`, (K, P); a weight decay for each of K members."""
+    kind = MemberAdam if parameters.device.type == "cpu" else TableAdam
+    return kind(parameters, gradient, weight_decay)
+
 
 class MemberAdam:
-    """Adam (Kingma & Ba 2015) with L2 weight decay, the update of `torch.optim.Adam`, one fused kernel per member.
+    """:class:`Adam` on the CPU: one fused kernel per member.
 
     Calls the kernel behind `torch.optim.Adam(fused=True)` directly: the optimizer class costs as much per step in
     Python as a small batch costs in arithmetic, and takes one learning rate per parameter group.
@@ -30,8 +52,10 @@ class MemberAdam:
         columns = (parameters, gradient, self._first, self._second, self._counts.unbind())
         self._lists = [tuple([tensor] for tensor in row) for row in zip(*columns, strict=True)]
 
+    def release(self) -> None:
+        self._lists = []
+
     def keep(self, rows: list[int], parameters: Tensor, gradient: Tensor) -> None:
-        """Continue with a subset of the members, whose rows now lie in `parameters` and `gradient`."""
         self._first = [self._first[row] for row in rows]
         self._second = [self._second[row] for row in rows]
         self._counts = self._counts[rows]
@@ -39,7 +63,6 @@ class MemberAdam:
         self._bind(parameters, gradient)
 
     def step(self, learning_rates: Sequence[float]) -> None:
-        """Update the leading members, one for each learning rate, from their gradients."""
         self._counts[: len(learning_rates)].add_(self._one)
         for row, learning_rate in enumerate(learning_rates):
             self._update(row, learning_rate)
@@ -54,13 +77,61 @@ class MemberAdam:
             [],
             count,
             lr=learning_rate,
-            beta1=0.9,
-            beta2=0.999,
+            beta1=FIRST_DECAY,
+            beta2=SECOND_DECAY,
             weight_decay=self._weight_decay[row],
-            eps=1e-8,
+            eps=EPSILON,
             amsgrad=False,
             maximize=False,
         )
+
+
+class TableAdam:
+    """:class:`Adam` on a GPU: the same few kernels for all members at once, however many they are.
+
+    A fused kernel per member, as on the CPU, would keep a GPU waiting: a member's parameters fill a small part of it,
+    and launches follow one another. The gradient is overwritten.
+    """
+
+    def __init__(self, parameters: Tensor, gradient: Tensor, weight_decay: list[float]) -> None:
+        self._tables: tuple[Tensor, Tensor] | None = (parameters, gradient)
+        self._first = torch.zeros_like(parameters)
+        self._second = torch.zeros_like(parameters)
+        self._weight_decay = torch.tensor(weight_decay, device=parameters.device)[:, None]
+        self._counts = [0] * len(parameters)
+
+    def release(self) -> None:
+        self._tables = None
+
+    def keep(self, rows: list[int], parameters: Tensor, gradient: Tensor) -> None:
+        self._tables = parameters, gradient
+        self._first = self._first[rows]  # one after the other, for the sake of the peak of memory
+        self._second = self._second[rows]
+        self._weight_decay = self._weight_decay[rows]
+        self._counts = [self._counts[row] for row in rows]
+
+    def step(self, learning_rates: Sequence[float]) -> None:
+        assert self._tables is not None, "released, and not bound again"
+        count = len(learning_rates)
+        parameters, gradient = (table[:count] for table in self._tables)
+        first, second = self._first[:count], self._second[:count]
+        size, root = self._corrections(learning_rates)
+        gradient.addcmul_(parameters, self._weight_decay[:count])
+        first.lerp_(gradient, 1 - FIRST_DECAY)
+        second.mul_(SECOND_DECAY).addcmul_(gradient, gradient, value=1 - SECOND_DECAY)
+        torch.mul(first, size, out=gradient)  # done with: its place is as good as another table
+        parameters.addcdiv_(gradient, second.sqrt().div_(root).add_(EPSILON))
+
+    def _corrections(self, learning_rates: Sequence[float]) -> Tensor:
+        """Of each member minus its step size and the root of its second moment's bias correction: (2, k, 1)."""
+        sizes, roots = [], []
+        for row, learning_rate in enumerate(learning_rates):
+            self._counts[row] += 1
+            sizes.append(-learning_rate / (1 - FIRST_DECAY ** self._counts[row]))
+            roots.append(math.sqrt(1 - SECOND_DECAY ** self._counts[row]))
+        # From pinned memory, the copy is queued behind the kernels, and nothing waits for them.
+        on_gpu = self._first.device.type == "cuda"
+        return torch.tensor([sizes, roots], pin_memory=on_gpu)[:, :, None].to(self._first.device, non_blocking=True)
 
 
 def learning_rates(schedule: str, peak: float, steps: int) -> list[float]:

@@ -1,7 +1,8 @@
 """The random streams of training: batch order and noise. They depend on a member's own configuration alone.
 
-Members with the same seed and training questions have the same stream, wherever they train: they see the same batches
-and the same standard normals, which makes their comparison sharper and lets fused members share the work.
+Members with the same seed and training questions have the same stream, whatever they train with: they see the same
+batches and the same standard normals, which makes their comparison sharper and lets fused members share the work.
+Batches are the same on every device; noise is drawn on the device itself, and a GPU draws other normals than a CPU.
 """
 
 import numpy as np
@@ -24,7 +25,8 @@ class Stream:
         self._order = torch.Generator().manual_seed(int(order_seed))
         self._noise = torch.Generator(device=data.device).manual_seed(int(noise_seed))
         self._subset = torch.from_numpy(subset)
-        self._sample = self._subset[torch.randperm(len(subset), generator=torch.Generator().manual_seed(0))]
+        sample = self._subset[torch.randperm(len(subset), generator=torch.Generator().manual_seed(0))]
+        self._sample = sample.to(data.device)
         self.questions, self.groups = config.batch_shape(data.num_models, len(subset))
         self.blocks = -(-len(subset) // self.questions)
 
@@ -33,7 +35,7 @@ class Stream:
         return torch.Generator().manual_seed(int(self._init_seed))
 
     def sample(self, size: int) -> Tensor:
-        """At most `size` of the training rows, always the same: what the training-loss curve is taken on."""
+        """At most `size` of the training rows, on the device, always the same: the training-loss curve is of these."""
         return self._sample[:size]
 
     def epoch_blocks(self) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ from ablations.worker import CellWorker
 from embedllm.data import CorrectnessMatrix
 from embedllm.data.simulate import simulate
 from embedllm.errors import ConfigError, DataError
+from tune.engine.cluster import Node, cluster_nodes
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
@@ -123,6 +124,28 @@ def test_an_interrupted_design_keeps_what_is_finished(
     assert result.stopped is None
     assert kept.isdisjoint({cell.key for cell in again.started})
     assert len(kept) + len(again.started) == 16
+
+
+def test_a_batch_that_no_node_can_hold_is_refused(
+    toy: Any, config: AblationConfig, data: CorrectnessMatrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray would wait for ever."""
+    nodes = [Node("a", "10.0.0.1", True, 1, 0, 0), Node("b", "10.0.0.2", False, 1, 0, 0)]
+    monkeypatch.setattr("ablations.runner.cluster_nodes", lambda: nodes)
+    with pytest.raises(ConfigError, match="no node has room for a pack of 2 CPUs, though the cluster as a whole has"):
+        Ablation.prepare(toy(), config.replace(slots=None, cpus_per_pack=2), data).run()
+
+
+def test_what_is_found_about_the_cluster_is_told_with_the_plan(
+    toy: Any, config: AblationConfig, data: CorrectnessMatrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dead = Node("b", "10.0.0.2", False, 1, 0, 0)
+    monkeypatch.setattr("ablations.runner.cluster_nodes", lambda: [*cluster_nodes(), dead])
+    told: list[str] = []
+    Ablation.prepare(toy(), config.replace(methods=["lookup"]), data).run(on_plan=told.append)
+    assert told == [
+        "1 of 2 nodes are dead and left out: 10.0.0.2\n8 cells, 1 batches at a time, on 1 CPU each",
+    ]
 
 
 def degenerate(data: CorrectnessMatrix, kind: str) -> CorrectnessMatrix:

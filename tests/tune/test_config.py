@@ -136,3 +136,9 @@ def test_what_several_objectives_exclude(changes: dict[str, Any], message: str) 
     with pytest.raises(ConfigError) as caught:
         SweepConfig(**changes)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "a:b", "Bob's", 'the "best"'])
+def test_names_that_mlflow_cannot_look_up_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="register must be a name without /, : and quotes, or auto or none, but is"):
+        SweepConfig(register=name)

@@ -1,5 +1,6 @@
 """Folders of sweeps: the newest unnamed one is found."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from embedllm.errors import ConfigError
 from tune.config import SweepConfig
 from tune.folder import SweepFolder, latest_sweep, sweep_path
+from tune.runner import Sweep
 
 
 def test_the_newest_unnamed_sweep_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +25,17 @@ def test_without_any_the_message_says_what_to_name(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="no SWEEP is given and sweeps/ holds none; name the folder"):
         latest_sweep()
+
+
+def test_a_folder_is_read_as_it_was_written(tmp_path: Path) -> None:
+    made = SweepFolder.create(SweepConfig(out=str(tmp_path / "s")), "digest", {"train": 10}, {"lsa": "1"})
+    assert SweepFolder.open(tmp_path / "s") == made
+
+
+def test_a_question_encoder_that_has_changed_is_refused(finished_sweep: Path) -> None:
+    folder = SweepFolder.open(finished_sweep)
+    assert list(folder.encoders) == ["lsa:8"]
+    Sweep.open(finished_sweep)
+    dataclasses.replace(folder, encoders={"lsa:8": "another"}).save()
+    with pytest.raises(ConfigError, match=r"question encoder lsa:8 has changed: .* began with another"):
+        Sweep.open(finished_sweep)

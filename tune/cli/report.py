@@ -5,6 +5,7 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser
+from embedllm.errors import EmbedLLMError
 
 EXAMPLE = """
 python -m tune report sweep
@@ -31,4 +32,8 @@ def run(args: Namespace) -> None:
     from tune.cli.standings import read_standings
     from tune.report.page import write_report
 
-    print(write_report(read_standings(args.sweep), args.out))
+    standings = read_standings(args.sweep)
+    try:
+        print(write_report(standings, args.out))
+    except OSError as error:
+        raise EmbedLLMError(f"the report cannot be written ({error}); choose another file with --out") from error

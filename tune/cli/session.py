@@ -1,6 +1,7 @@
 """One run of a sweep as the user sees it: what is searched, progress, leaderboard, the winner, where MLflow is."""
 
 import dataclasses
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,7 +38,7 @@ def conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     try:
         return _conduct(sweep, trials=trials)
     except KeyboardInterrupt:
-        out = _shortest(sweep.folder.path)
+        out = _typed(sweep.folder.path)
         _note(f"\naborted; what is finished is kept, `python -m tune resume {out}` goes on")
         raise
 
@@ -136,7 +137,7 @@ def _introduction(sweep: Sweep, config: SweepConfig) -> str:
 def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str:
     """Leaderboard, the winner on the test questions, and what to do next."""
     blocks = [standings_text(standings, top=TOP)]
-    out = _shortest(result.folder)
+    out = _typed(result.folder)
     finished = result.count("COMPLETE") + result.count("PRUNED")
     wanted = result.config.trials
     if result.stopped is None and finished < wanted:
@@ -146,7 +147,7 @@ def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str
     else:
         comparison = render_finalists(result.winner.rows, result.config.objective)
         blocks.append(f"On the test questions, looked at for finalists only:\n\n{comparison}")
-        blocks.append(f'`embedllm route {_shortest(result.winner.artifact)} "QUESTION"` uses the winner.')
+        blocks.append(f'`embedllm route {_typed(result.winner.artifact)} "QUESTION"` uses the winner.')
     # A line of its own, not a footnote: a command broken in two cannot be pasted.
     blocks.append(f"MLflow: {how_to_view(tracking_uri)}")
     return "\n\n".join(["", *blocks])
@@ -170,7 +171,7 @@ def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
     try:
         page = write_report(standings, figures=drawing.result())
     except Exception as error:
-        retry = f"`python -m tune report {_shortest(standings.path)}` tries again"
+        retry = f"`python -m tune report {_typed(standings.path)}` tries again"
         _note(f"warning: no report: {type(error).__name__}: {error}; {retry}")
         return []
     print(f"Report: {_shortest(page)}")
@@ -206,6 +207,11 @@ def _served(registered: Registered, tracking_uri: str) -> str:
 def _shortest(path: Path) -> str:
     """The path as one would type it from here."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _typed(path: Path) -> str:
+    """The same in a command line."""
+    return shlex.quote(_shortest(path))
 
 
 def _data_name(config: SweepConfig) -> str:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from embedllm.errors import ConfigError, EmbedLLMError
@@ -122,12 +123,18 @@ def memory_per_pack(slots: Slots, nodes: Sequence[Node]) -> int | None:
     return int(min(shares)) if shares else None
 
 
-def plan_slots(config: SweepConfig, resources: dict[str, float]) -> Slots:
+def _places(nodes: Sequence[Node], cpus: int, gpus: float) -> int:
+    """Packs that find room at the same time, each on one node."""
+    return sum(node.places(Slots(1, cpus, gpus)) for node in nodes if node.alive)
+
+
+def plan_slots(config: SweepConfig, resources: dict[str, float], nodes: Sequence[Node] = ()) -> Slots:
     """Divide a cluster among packs.
 
     Args:
         config: `slots`, `cpus_per_pack` and `gpus_per_pack`, each None = by itself.
         resources: `CPU` and `GPU` of the whole cluster, as `ray.cluster_resources()` gives them.
+        nodes: its machines, where they are known: CPUs of a node without GPUs are of no use to packs on GPUs.
 
     Raises:
         ConfigError: if not even one pack finds room.
@@ -146,12 +153,28 @@ def plan_slots(config: SweepConfig, resources: dict[str, float]) -> Slots:
         by_gpu = int(all_gpus) * math.floor(1 / gpus + 1e-9) if gpus <= 1 else int(all_gpus // gpus)
     cpus = config.cpus_per_pack or (1 if by_gpu is None else min(MAX_CPUS_PER_GPU_PACK, max(1, all_cpus // by_gpu)))
     fit = all_cpus // cpus if by_gpu is None else min(by_gpu, all_cpus // cpus)
+    if nodes and gpus and not config.cpus_per_pack:
+        cpus = max(range(1, MAX_CPUS_PER_GPU_PACK + 1), key=lambda each: (_places(nodes, each, gpus), each))
+    if nodes:
+        fit = _places(nodes, cpus, gpus) or fit  # no room on any node: `check_slots` refuses
     if config.slots is not None and config.slots > fit:
         raise ConfigError(
             f"slots is {config.slots} but only {fit} packs of {cpus} CPUs and {gpus:g} GPUs fit a cluster of "
             f"{all_cpus} CPUs and {all_gpus:g} GPUs; ask for fewer slots or less per pack"
         )
     return Slots(config.slots or min(fit, config.trials), cpus, gpus)
+
+
+def hide_other_gpus() -> None:
+    """Keep PyTorch in a worker off GPUs it was not given. To be called before PyTorch is imported.
+
+    Where a pack takes no GPU, Ray leaves a node's GPUs visible to it (RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO, or another
+    version's default): PyTorch would take the first, and so would every other worker.
+    """
+    import ray
+
+    if ray.is_initialized() and not ray.get_gpu_ids():
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @contextmanager
@@ -208,11 +231,16 @@ def check_address(address: str | None) -> None:
     """Refuse a cluster that does not answer, within seconds: Ray itself tries for many minutes.
 
     Args:
-        address: `HOST:PORT`; others (None, `auto`, `ray://…`) are left to Ray.
+        address: `HOST:PORT`; None and names (`auto`) are left to Ray.
 
     Raises:
-        ConfigError: if nothing listens there.
+        ConfigError: if nothing listens there, or it is an address of Ray Client.
     """
+    if "://" in (address or ""):
+        raise ConfigError(
+            f"address is {address!r} but Ray Client is not supported; run this program on a node of the cluster, with "
+            "the address `auto` or HOST:PORT"
+        )
     host, _, port = (address or "").rpartition(":")
     if "/" in host or not host or not port.isdigit():
         return
@@ -227,14 +255,33 @@ def _join_ray(address: str) -> None:
 
     check_address(address)
     try:
-        ray.init(address=address, **QUIET_OPTIONS)
+        ray.init(address=address, runtime_env=_environment_of_workers(), **QUIET_OPTIONS)
     except ConnectionError as error:
         raise _no_cluster(address, str(error).splitlines()[0]) from error
+    except RuntimeError as error:
+        if "Version mismatch" not in str(error):
+            raise
+        versions = " ".join(str(error).split())
+        raise ConfigError(
+            f"the Ray cluster at {address!r} runs other versions of Ray or Python ({versions}); install the cluster's "
+            "versions here"
+        ) from error
+
+
+def _environment_of_workers() -> dict[str, Any] | None:
+    """What workers of a cluster that runs already need of this process's environment: they have their node's."""
+    from embedllm.encoders.cache import CACHE_VARIABLE  # imported here: pyarrow comes with it, which takes a while
+
+    folder = os.environ.get(CACHE_VARIABLE)
+    # A Ray job's own environment reaches workers as it is, and Ray refuses to be given a variable of it again.
+    if not folder or CACHE_VARIABLE in os.environ.get("RAY_JOB_CONFIG_JSON_ENV_VAR", ""):
+        return None
+    return {"env_vars": {CACHE_VARIABLE: str(Path(folder).expanduser().resolve())}}
 
 
 def _no_cluster(address: str, why: str) -> ConfigError:
     return ConfigError(
         f"no Ray cluster answers at {address!r} ({why}); start one with `ray start --head` (where that turned on token "
-        "authentication, set RAY_AUTH_MODE=token), or run on this machine: leave `address` out, or "
-        "`resume SWEEP --address local`"
+        "authentication, set RAY_AUTH_MODE=token) and run this program on a node of it, or run on this machine alone: "
+        "leave `address` out, or `resume SWEEP --address local`"
     )

@@ -88,6 +88,7 @@ class Dispatcher:
         self._failed = 0
         for record in study.records():
             self._count(record)
+        self._failed = 0  # what made trials of earlier runs fail may have been repaired
         baseline = study.ask_baseline()
         if baseline is not None:
             self._queue.append(Pack((baseline,), role="baseline"))
@@ -127,7 +128,7 @@ class Dispatcher:
         self._running[key] = pack
         for number, config in pack.trials:
             self._notify("trial_started", TrialRecord(number, "RUNNING", config, self._config.seeds, pack.role))
-        return Order(pack, self._history(pack.trials[0][1].epochs) if pack.role == "trial" else History())
+        return Order(pack, self._history(pack) if pack.role == "trial" else History())
 
     def finished(self, key: str, outcome: Outcome) -> None:
         """Take the outcome of the pack known as `key`."""
@@ -191,15 +192,22 @@ class Dispatcher:
         """Trials being trained."""
         return sum(len(pack.trials) for pack in self._running.values() if pack.role == "trial")
 
-    def _history(self, epochs: int) -> History:
+    def _history(self, pack: Pack) -> History:
+        """What the pack's pruner compares with; in deterministic mode earlier generations only: they have ended."""
         if self._config.pruner == "none":
             return History()
+        trials = self._study.history()
+        first, config = pack.trials[0]
+        generation = trials[first].user_attrs.get("generation")
         curves: dict[str, dict[int, Sequence[float]]] = {"COMPLETE": {}, "PRUNED": {}}
-        for trial in self._study.history():
-            if trial.state.name in curves and trial.user_attrs["config"]["epochs"] == epochs:
+        for trial in trials:
+            if trial.state.name not in curves or trial.user_attrs["config"]["epochs"] != config.epochs:
+                continue
+            if generation is None or trial.user_attrs["generation"] < generation:
                 curve = trial.user_attrs["result"]["curves"][self._config.objective]
                 curves[trial.state.name][trial.number] = curve
-        return History(curves["COMPLETE"], curves["PRUNED"])
+        origins = {trial.number: trial.user_attrs["origin"] for trial in trials if "origin" in trial.user_attrs}
+        return History(curves["COMPLETE"], curves["PRUNED"], origins)
 
     def _failure(self, pack: Pack, number: int, config: FitConfig, reason: str) -> TrialRecord:
         return TrialRecord(number, "FAIL", config, self._config.seeds, pack.role, reason=reason)

@@ -9,6 +9,7 @@ import torch
 from embedllm.config import FitConfig
 from embedllm.evaluation.report import evaluate
 from embedllm.training import FitData, FitResult, fit_many
+from tune.config import SweepConfig
 from tune.data import SweepData
 from tune.engine.packing import Pack
 from tune.records import TrialRecord, TrialState
@@ -26,23 +27,43 @@ class PackFitter:
         threads: CPU threads to train with. On a machine that is busy with other packs, more than its share make a fit
             not faster but slower by orders of magnitude: OpenMP threads wait for the one that is not scheduled.
         needed: further metrics without which a trial fails: the other objectives, where there are several.
+        device: where to train; None = CUDA where present, else CPU.
     """
 
     def __init__(
-        self, source: SweepData, *, seeds: int, objective: str, threads: int = 1, needed: Sequence[str] = ()
+        self,
+        source: SweepData,
+        *,
+        seeds: int,
+        objective: str,
+        threads: int = 1,
+        needed: Sequence[str] = (),
+        device: str | None = None,
     ) -> None:
         self._source = source
         self._seeds = seeds
         self._objective = objective
         self._needed = dict.fromkeys((objective, *needed))
         self._threads = threads
+        self._device = device
         self._fit_data: dict[str, FitData] = {}
+
+    @classmethod
+    def here(cls, source: SweepData, config: SweepConfig, *, seeds: int) -> "PackFitter":
+        """A fitter in the driver, which sees every GPU of its machine, on the kind of device that the packs have."""
+        return cls(
+            source,
+            seeds=seeds,
+            objective=config.objective,
+            threads=config.cpus_per_pack or 1,
+            device="cpu" if config.gpus_per_pack == 0 else None,
+        )
 
     def fit_data(self, encoder: str) -> FitData:
         """Training and validation tensors of one encoder."""
         if encoder not in self._fit_data:
             self._fit_data[encoder] = FitData.build(
-                self._source.data, self._source.split, self._source.encodings[encoder]
+                self._source.data, self._source.split, self._source.encodings[encoder], self._device
             )
         return self._fit_data[encoder]
 

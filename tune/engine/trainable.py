@@ -9,8 +9,17 @@ from typing import Any
 
 from ray.tune import Trainable
 
+from tune.engine.cluster import hide_other_gpus
+
 TICKET = "ticket"
 OUTCOME = "outcome"
+
+OUT_OF_MEMORY_SIGNS = (
+    "CUDA error: out of memory",
+    "_STATUS_ALLOC_FAILED",
+    "DefaultCPUAllocator: can't allocate memory",
+)
+"""Texts of errors by which CUDA, its libraries, and PyTorch on the host say so without a type of error of their own."""
 
 Worker = Callable[[Any], Any]
 """Executes an order and returns its outcome."""
@@ -45,6 +54,16 @@ class Ticket:
 
     def __repr__(self) -> str:
         return "order"
+
+
+def _out_of_memory(error: Exception) -> OutOfMemory | None:
+    """What the error says of memory, if it is about that."""
+    import torch
+
+    text = str(error)
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
+        return OutOfMemory(text.splitlines()[0] if text else "host")
+    return None
 
 
 class OrderTrainable(Trainable):
@@ -84,16 +103,21 @@ class OrderTrainable(Trainable):
             return {"done": True, OUTCOME: order}
         if self._work is None:
             self._work = self._ready_worker()
+        try:
+            return {"done": True, OUTCOME: self._work(order)}
+        except (MemoryError, RuntimeError) as error:
+            failure = _out_of_memory(error)
+            if failure is None:
+                raise
+        # Not before the error is gone, whose traceback holds the pack's tensors: a neighbour may need the memory.
         import torch
 
-        try:
-            outcome = self._work(order)
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            torch.cuda.empty_cache()
-            outcome = OutOfMemory(str(error).splitlines()[0] if str(error) else "host")
-        return {"done": True, OUTCOME: outcome}
+        gc.collect()
+        torch.cuda.empty_cache()
+        return {"done": True, OUTCOME: failure}
 
     def _ready_worker(self) -> Worker:
+        hide_other_gpus()
         gc.disable()  # imports make many objects and no garbage: they take a fifth longer if it is looked for
         try:
             # Imported here: the driver, which only names this class, starts seconds sooner without PyTorch.

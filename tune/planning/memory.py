@@ -27,11 +27,14 @@ CUDA_CONTEXT = 600 * MIB
 STATE_VECTORS = 5
 """Vectors of all parameters while a member trains: values, gradient, best so far, and Adam's two moments."""
 
+SCRATCH_VECTORS = 1
+"""The same in a step of the optimizer on a GPU, which takes all members at once: Adam's denominators."""
+
 NOISE_CHUNK = 1 << 18
 """Standard normals drawn at once for a stream of batches, as in `embedllm.training.streams`."""
 
-SCORED_AT_ONCE = 1 << 19
-"""Forecasts made at once when members are scored, as in `embedllm.training.fused`."""
+SCORED_AT_ONCE, SCORED_AT_ONCE_ON_GPU = 1 << 19, 1 << 25
+"""Forecasts made at once when members are scored, as in `embedllm.training.scoring`."""
 
 EVALUATION_CELLS = 10
 """Float64 vectors of all validation cells alive at once while a trained member is judged."""
@@ -128,14 +131,15 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
     noise = streams * max(NOISE_CHUNK, per_block) if noisy else 0
     order = 3 * streams * max(subsets)  # int64 rows and a float32 mask
 
-    together = min(members, max(1, SCORED_AT_ONCE // max(1, shape.val * models)))
+    at_once = SCORED_AT_ONCE_ON_GPU if gpu else SCORED_AT_ONCE
+    together = min(members, max(1, at_once // max(1, shape.val * models)))
     scored = shape.val * (width + models * (1 + 6 * together)) + together * models * width
     judged = 2 * EVALUATION_CELLS * models * shape.val + shape.val * width
     tables = [(shape.train + shape.val) * (encoding + models * labels) for encoding in shape.widths.values()]
     return PackMemory(
         process=CUDA_CONTEXT if gpu else HOST_PROCESS,
         data=4 * sum(tables),
-        members=4 * STATE_VECTORS * members * parameters,
+        members=4 * (STATE_VECTORS + SCRATCH_VECTORS * gpu) * members * parameters,
         models=0 if gpu else 4 * members * parameters,
         batch=4 * batch,
         noise=4 * (noise + order),

@@ -71,7 +71,7 @@ def plan_packs_here(
         ConfigError: if not even one pack finds room.
     """
     nodes = cluster_nodes()
-    slots = plan_slots(config, resources)
+    slots = plan_slots(config, resources, nodes)
     findings = [*check_nodes(nodes), *check_slots(slots, nodes)]
     widths = {name: matrix.shape[1] for name, matrix in source.encodings.items()}
     shape = DataShape.of(source.data, source.split, widths)
@@ -82,6 +82,14 @@ def plan_packs_here(
         except Exception as error:  # of the worker or of Ray, whatever it is: a sweep can do without
             reason = (str(error).strip().splitlines() or [type(error).__name__])[-1]
             findings.append(Finding("warning", f"training speed could not be measured: {reason}"))
+    if throughput is not None and slots.gpus and throughput.gpu_bytes is None:
+        findings.append(
+            Finding(
+                "warning",
+                "Ray has GPUs but PyTorch on the worker sees none: packs train on the CPU; install a CUDA build of "
+                "torch on every node",
+            )
+        )
     if throughput is not None and not baseline:
         throughput = replace(throughput, baseline_seconds=0.0)
     available = memory_per_pack(slots, nodes)
@@ -103,8 +111,8 @@ def _worth_probing(config: SweepConfig, shape: DataShape, slots: Slots) -> bool:
 def _gpu_share(slots: Slots, throughput: Throughput) -> int:
     """Bytes of GPU memory for a pack; a pack that asks for several GPUs computes on the first."""
     assert throughput.gpu_bytes is not None
-    total, free = throughput.gpu_bytes
-    return int(min(total * min(slots.gpus, 1.0), free))
+    _, free = throughput.gpu_bytes
+    return int(free * min(slots.gpus, 1.0))
 
 
 def _advice(config: SweepConfig, shape: DataShape, slots: Slots, packs: PackPlan, throughput: Throughput | None) -> str:
@@ -217,7 +225,7 @@ class DryRun:
     def _look_at_cluster(self) -> None:
         with ray_cluster(self.config.address) as resources:
             if self.data is None or self.split is None or not self.space_fits:
-                plan_slots(self.config, resources)
+                plan_slots(self.config, resources, cluster_nodes())
                 return
             encodings = {state.name: encodings_for_a_probe(state, self.data, self.split) for state in self.encoders}
             source = SweepData(self.data, self.split, encodings)

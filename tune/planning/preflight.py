@@ -216,19 +216,13 @@ def installed_version() -> str:
 
 
 def check_slots(slots: Slots, nodes: Sequence[Node]) -> list[Finding]:
-    """Whether each node with resources for a pack takes part, which a count over the whole cluster cannot tell."""
-    places = sum(node.places(slots) for node in nodes if node.alive)
-    if places >= slots.count:
+    """Whether some node has resources for a pack, which a count over the whole cluster cannot tell."""
+    if any(node.places(slots) for node in nodes if node.alive):
         return []
-    kind = slots.each
-    if not places:
-        return [
-            Finding(
-                "problem",
-                f"no node has room for a pack of {kind}, though the cluster as a whole has; lower cpus_per_pack "
-                "or gpus_per_pack",
-            )
-        ]
     return [
-        Finding("warning", f"the nodes hold {places} packs of {kind} at a time, fewer than the {slots.count} planned")
+        Finding(
+            "problem",
+            f"no node has room for a pack of {slots.each}, though the cluster as a whole has; lower cpus_per_pack "
+            "or gpus_per_pack",
+        )
     ]

@@ -13,7 +13,7 @@ from embedllm.config import EPOCH_BATCHES, FitConfig
 from embedllm.data.splits import Split
 from tune.config import Range, SweepConfig
 from tune.data import SweepData
-from tune.engine.cluster import Slots
+from tune.engine.cluster import Slots, hide_other_gpus
 from tune.engine.packing import Pack
 from tune.search.space import INTEGER_AXES, baseline_config, fit_config
 
@@ -81,7 +81,12 @@ def probe(task: ProbeTask, slots: Slots) -> Throughput:
     import ray
 
     resources: dict[str, Any] = {"num_cpus": slots.cpus, "num_gpus": slots.gpus, "max_retries": 0}
-    return ray.get(ray.remote(**resources)(measure).remote(task, slots.cpus), timeout=TIMEOUT)
+    answer = ray.remote(**resources)(measure).remote(task, slots.cpus)
+    try:
+        return ray.get(answer, timeout=TIMEOUT)
+    except ray.exceptions.GetTimeoutError:
+        ray.cancel(answer, force=True)  # it would go on holding the resources of a pack
+        raise
 
 
 def measure(task: ProbeTask, threads: int) -> Throughput:
@@ -90,8 +95,7 @@ def measure(task: ProbeTask, threads: int) -> Throughput:
     Few questions are trained on, at the sweep's batch size; seconds are scaled to all of them. Packs of every size
     cover the same spread of embedding dimensions; what else the space holds is taken from its middle.
     """
-    import torch
-
+    hide_other_gpus()
     config, num_train = task.config, len(task.source.split.train)
     encoders = sorted(config.space.encoder, key=lambda name: -task.source.encodings[name].shape[1])
     deadline = time.perf_counter() + task.seconds
@@ -119,11 +123,18 @@ def measure(task: ProbeTask, threads: int) -> Throughput:
         timing = _train(task, spread(name, size), threads) if time.perf_counter() < deadline else None
         relative[name] = 1.0 if timing is None else timing.epoch / epoch_seconds[size]
     baseline = _train(task, [baseline_config(config).replace(epochs=1)], threads)
-    gpu = None
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        gpu = (total, free)
-    return Throughput(epoch_seconds, median(other_seconds), baseline.epoch, relative, gpu)
+    return Throughput(epoch_seconds, median(other_seconds), baseline.epoch, relative, _gpu_bytes())
+
+
+def _gpu_bytes() -> tuple[int, int] | None:
+    """Memory of this process's GPU, all and free; None without one."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    torch.cuda.empty_cache()  # what the probe's own packs took there is free for those of the sweep
+    free, total = torch.cuda.mem_get_info()
+    return total, free
 
 
 class _Timing(NamedTuple):

@@ -1,5 +1,6 @@
 """The parts of a report: each takes a page and the standings, and adds its section."""
 
+import shlex
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -204,7 +205,7 @@ def add_reproduction(page: Page, standings: Standings) -> Page:
             "propose others. Every trial by itself gives the same result again:"
         )
     number = 0 if best is None else best.trial
-    page.code(f"python -m tune rerun {standings.path.name} {number}")
+    page.code(f"python -m tune rerun {shlex.quote(standings.path.name)} {number}")
     if best is not None and config.data is not None:
         page.text("The best configuration without the sweep, beside every baseline:")
         page.code(fit_command(config, best.config, best.seeds, "artifact"))

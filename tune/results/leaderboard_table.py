@@ -52,6 +52,8 @@ def render(
         footnotes: lines below the table.
         console: whose width and colours to use; default the terminal's, or 100 columns without colours.
     """
+    if format == "csv" and frame.empty:
+        return ",".join(frame.columns)
     if format in ("csv", "json"):
         return render_rows(plain_rows(frame), format)
     notes = [*footnotes, *constants(frame)]

@@ -96,9 +96,7 @@ def crown(sweep: "Sweep", records: Sequence[TrialRecord]) -> Winner:
     encoders = {record.config.encoder for record in chosen}
     source = SweepData(sweep.data, sweep.split, {name: sweep.encodings[name].matrix for name in encoders})
     settings = sweep.folder.config
-    fitter = PackFitter(
-        source, seeds=chosen[0].seeds, objective=settings.objective, threads=settings.cpus_per_pack or 1
-    )
+    fitter = PackFitter.here(source, settings, seeds=chosen[0].seeds)
     before = {} if known is None else {judged.trial: judged for judged in known.finalists}
     finalists = [
         _read_back(path, record, before.get(record.trial)) or _judge(sweep, fitter, record) for record in chosen

@@ -30,6 +30,8 @@ class History:
 
     complete: Mapping[int, Sequence[float]] = field(default_factory=dict)
     pruned: Mapping[int, Sequence[float]] = field(default_factory=dict)
+    origins: Mapping[int, int] = field(default_factory=dict)
+    """Number -> the number under which a trial that was lost was asked for at first; others are left out."""
 
 
 class PackPruner:
@@ -49,6 +51,7 @@ class PackPruner:
         self._sign = -1.0 if maximize else 1.0
         self._epochs = epochs
         self._alone = alone
+        self._origins = history.origins
         self._complete = {number: np.asarray(curve) * self._sign for number, curve in history.complete.items()}
         finished = {**history.complete, **history.pruned}
         self._rungs: dict[tuple[int, int], list[float]] = {}
@@ -109,7 +112,7 @@ class PackPruner:
             return 0
         count = math.floor(math.log(self._epochs, REDUCTION_FACTOR)) + 1
         shares = [math.ceil(count * REDUCTION_FACTOR ** (count - 1 - b) / (count - b)) for b in range(count)]
-        place = binascii.crc32(f"{STUDY_NAME}_{number}".encode()) % sum(shares)
+        place = binascii.crc32(f"{STUDY_NAME}_{self._origins.get(number, number)}".encode()) % sum(shares)
         return int(np.searchsorted(np.cumsum(shares), place, side="right"))
 
 

@@ -3,7 +3,7 @@
 import importlib.util
 import warnings
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from embedllm.errors import ConfigError
-from tune.config import SweepConfig
+from tune.config import Range, SearchSpace, SweepConfig
 from tune.search.memory import recent_study, remembers_all
 from tune.search.space import enumerate_space, space_size, start_configurations
 
@@ -59,9 +59,9 @@ def make_sampler(
             base = CmaEsSampler(seed=seed, warn_independent_sampling=False)
         else:
             base = RandomSampler(seed=seed)
-    choices = list(enumerate_space(config.space)) if space_size(config.space) is not None else None
+    finite = config.space if space_size(config.space) is not None else None
     explorer = RandomSampler(seed=seed_to_explore) if config.sampler == "tpe" else None
-    return JointSampler(base, explorer, space, seed, choices, ordinal, starts, in_order=config.sampler == "grid")
+    return JointSampler(base, explorer, space, seed, finite, ordinal, starts, in_order=config.sampler == "grid")
 
 
 def unused_starts(study: Study, config: SweepConfig, num_train: int, ordinal: int) -> list[dict[str, Any]]:
@@ -92,10 +92,10 @@ class JointSampler(BaseSampler):
         explorer: makes every eighth of them, where there is one.
         space: distribution of every axis.
         seed: seed of the choice among unused configurations.
-        choices: every configuration of a finite space; None if an axis is a range.
+        finite: the search space if every axis is a list of choices; None if one is a range.
         ordinal: number of trials proposed before.
         starts: configurations to propose before all others.
-        in_order: propose the unused configurations in the order of `choices`: grid search.
+        in_order: propose the unused configurations in the order of the axes: grid search.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class JointSampler(BaseSampler):
         explorer: BaseSampler | None,
         space: Mapping[str, BaseDistribution],
         seed: int,
-        choices: Sequence[dict[str, Any]] | None,
+        finite: SearchSpace | None,
         ordinal: int,
         starts: Sequence[dict[str, Any]] = (),
         *,
@@ -113,7 +113,9 @@ class JointSampler(BaseSampler):
         self._base = base
         self._space = dict(space)
         self._random = np.random.default_rng(seed)
-        self._choices = choices
+        self._finite = finite
+        self._used: set[tuple[Any, ...]] | None = None
+        self._left: Iterator[dict[str, Any]] = iter(())
         self._ordinal = ordinal
         self._starts = deque(starts)
         self._explorer = explorer
@@ -133,20 +135,39 @@ class JointSampler(BaseSampler):
         if "fixed_params" in trial.system_attrs:  # a lost trial's configuration, to be run again
             return dict(trial.system_attrs["fixed_params"])
         self._ordinal += 1
+        if self._finite is None:
+            return self._starts.popleft() if self._starts else self._propose(study, trial)
+        if self._used is None:  # once for all proposals of one call, which are added: a long sweep has used many
+            self._used = _used(study)
+            self._left = enumerate_space(self._finite)
+        values = self._unused(study, trial, self._finite, self._used)
+        self._used.add(_key(values))
+        return values
+
+    def _unused(
+        self, study: Study, trial: FrozenTrial, space: SearchSpace, used: set[tuple[Any, ...]]
+    ) -> dict[str, Any]:
+        """A configuration of a finite space that is not used: proposed, or any where proposals are used up."""
         if self._starts:
             return self._starts.popleft()
-        if self._choices is None:
-            return self._propose(study, trial)
-        used = _used(study)
-        if not self._in_order:
-            for _ in range(RESAMPLES):
-                values = self._propose(study, trial)
+        if self._in_order:
+            found = next((values for values in self._left if _key(values) not in used), None)
+            if found is not None:
+                return found
+        size = space_size(space) or 0
+        if len(used) >= size:
+            raise ConfigError(f"all {size:,} configurations of the search space have been tried")
+        for _ in range(RESAMPLES):
+            values = self._propose(study, trial)
+            if _key(values) not in used:
+                return values
+        if 2 * len(used) < size:  # may be too many to list, but half of all draws hit
+            while True:
+                values = {name: axis[self._random.integers(len(axis))] for name, axis in _choices(space).items()}
                 if _key(values) not in used:
                     return values
-        unused = [choice for choice in self._choices if _key(choice) not in used]
-        if not unused:
-            raise ConfigError(f"all {len(self._choices)} configurations of the search space have been tried")
-        return dict(unused[0] if self._in_order else unused[self._random.integers(len(unused))])
+        unused = [values for values in enumerate_space(space) if _key(values) not in used]
+        return unused[self._random.integers(len(unused))]
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -177,6 +198,10 @@ class JointSampler(BaseSampler):
         }
 
 
+def _choices(space: SearchSpace) -> dict[str, list[Any]]:
+    return {name: axis for name, axis in space.axes().items() if not isinstance(axis, Range)}
+
+
 def unused_configurations(study: Study, config: SweepConfig) -> int | None:
     """How many configurations are left to propose; None if there is no end of them."""
     size = space_size(config.space)
@@ -188,7 +213,8 @@ def _used(study: Study) -> set[tuple[Any, ...]]:
     return {
         _key(trial.params or trial.system_attrs.get("fixed_params", {}))
         for trial in study.get_trials(deepcopy=False)
-        if (trial.params or trial.state == TrialState.WAITING) and not trial.user_attrs.get("lost")
+        # A trial that is just being asked for has no configuration yet, or half of one.
+        if ("config" in trial.user_attrs or trial.state == TrialState.WAITING) and not trial.user_attrs.get("lost")
     }
 
 

@@ -109,6 +109,8 @@ class SweepStudy:
                 trial = study.ask()
                 config = suggest(trial, self.config, self.num_train)
                 trial.set_user_attr("config", dataclasses.asdict(config))
+                if self.config.deterministic and "generation" not in trial.user_attrs:
+                    trial.set_user_attr("generation", ordinal)
                 asked.append((trial.number, config))
         return asked
 
@@ -173,7 +175,7 @@ class SweepStudy:
                     self._storage.set_trial_user_attr(trial._trial_id, "result", {"reason": f"lost: {reason}"})
                     study.tell(trial.number, state=TrialState.FAIL)
                     if role == "trial" and "config" in trial.user_attrs:
-                        study.enqueue_trial(trial.params)
+                        study.enqueue_trial(trial.params, user_attrs=_inherited(trial))
 
     def _frozen(self, record: TrialRecord) -> FrozenTrial:
         return self._studies[record.role].get_trials(deepcopy=False)[record.trial]
@@ -194,6 +196,12 @@ class SweepStudy:
                 f"the sweep's folder {self._folder} cannot be written to ({error}); free space or make it writable, "
                 f"then `python -m tune resume {self._folder}` goes on: finished trials are kept"
             ) from error
+
+
+def _inherited(lost: FrozenTrial) -> dict[str, int]:
+    """What a lost trial's next attempt needs so that pruning treats it alike: its generation and its first number."""
+    kept = {name: lost.user_attrs[name] for name in ("generation",) if name in lost.user_attrs}
+    return kept | {"origin": lost.user_attrs.get("origin", lost.number)}
 
 
 def read_records(folder: Path) -> list[TrialRecord]:

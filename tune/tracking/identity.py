@@ -91,11 +91,18 @@ def claim(folder: Path, tracking_uri: str | None, experiment: str) -> tuple[str,
     file = folder / IDENTITY_FILE
     known = read_json(file, "delete it: the sweep then gets runs of its own once more") if file.exists() else {}
     uri = resolve_tracking_uri(tracking_uri or known.get("tracking_uri"), folder)
-    sweep_id = known.get("sweep_id") or uuid.uuid4().hex
-    identity = {"tracking_uri": uri, "experiment": experiment, "sweep_id": sweep_id}
+    sweep_id = uuid.uuid4().hex if is_copy(folder) else known.get("sweep_id") or uuid.uuid4().hex
+    identity = {"tracking_uri": uri, "experiment": experiment, "sweep_id": sweep_id, "folder": str(folder)}
     if identity != known:
         write_json(file, identity)
     return uri, sweep_id
+
+
+def is_copy(folder: Path) -> bool:
+    """Whether a sweep's folder was copied from another that is still there, whose runs in MLflow are not its own."""
+    file = folder / IDENTITY_FILE
+    home = read_json(file, "").get("folder") if file.is_file() else None
+    return home is not None and home != str(folder) and (Path(home) / IDENTITY_FILE).is_file()
 
 
 def tracked_at(folder: Path) -> str | None:

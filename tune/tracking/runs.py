@@ -36,6 +36,8 @@ for chatter, level in {
 }.items():
     logging.getLogger(chatter).setLevel(level)
 
+logger = logging.getLogger(__name__)
+
 METRICS_PER_CALL = 1000
 """MLflow's limit for one `log_batch`."""
 
@@ -123,12 +125,16 @@ class SweepRuns:
         experiment = self._client.get_experiment_by_name(name)
         if experiment is not None and experiment.lifecycle_stage == "active":
             return experiment.experiment_id
+        if experiment is not None:  # deleted, in the UI for instance; its name cannot be given to another
+            logger.warning("the MLflow experiment %s was deleted; it is restored", name)
+            self._client.restore_experiment(experiment.experiment_id)
+            return experiment.experiment_id
         # Without a location of its own a SQLite store would put artifacts below whatever the working directory is.
         database = sqlite_file(tracking_uri)
         location = (database.parent / "mlartifacts" / name).as_uri() if database else None
         try:
             return self._client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
-        except MlflowException:  # another sweep was faster, or the experiment is deleted: the second call tells
+        except MlflowException:  # another sweep was faster: the second call tells
             experiment = self._client.get_experiment_by_name(name)
             if experiment is None or experiment.lifecycle_stage != "active":
                 raise

@@ -137,7 +137,7 @@ def registered_name(register: str, data_name: str) -> str | None:
     """Name of the registered model: the given one, for `auto` one made of the data's name, for `none` None."""
     if register == "none":
         return None
-    return f"embedllm-{re.sub(r'[^A-Za-z0-9_.-]+', '-', data_name)}" if register == "auto" else register
+    return "embedllm-" + re.sub(r"[^\w.-]+", "-", data_name) if register == "auto" else register
 
 
 def serve_command(tracking_uri: str, model_uri: str) -> str:

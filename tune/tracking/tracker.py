@@ -10,6 +10,7 @@ on the same sweep folder. Each trial is logged exactly once: what MLflow already
 """
 
 import logging
+import shlex
 import threading
 import time
 from collections import deque
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tune.config import OBJECTIVES
 from tune.imports import import_alone
 from tune.records import TrialRecord
-from tune.tracking.identity import EXPERIMENT, SweepIdentity, claim
+from tune.tracking.identity import EXPERIMENT, SweepIdentity, claim, is_copy
 from tune.tracking.outbox import Delivery, Outbox
 from tune.tracking.provenance import Provenance
 from tune.tracking.serving import Candidate, Registered
@@ -71,6 +72,7 @@ class MlflowTracker:
         self._outbox = Outbox(sweep_dir / OUTBOX_FILE)
         self._pending: deque[Delivery] = deque(self._outbox.read())
         self._outbox.keep_only(self._pending)
+        self._queued = {delivery.key for delivery in self._pending}
         self._started_ms: dict[tuple[str, int], int] = {}
         self._best_history: list[tuple[int, int, float]] = []
         self._best: float | None = None
@@ -120,7 +122,10 @@ class MlflowTracker:
             ConfigError: for a tracking URI MLflow cannot write to.
         """
         # Claimed before MLflow is asked for anything: a crash in between must not leave a parent run nobody knows.
+        copied = is_copy(sweep_dir)
         uri, sweep_id = claim(sweep_dir, tracking_uri, experiment)
+        if copied:
+            Outbox(sweep_dir / OUTBOX_FILE).keep_only([])  # the original delivers it; trials are told once more to us
         sweep = SweepIdentity.of(
             sweep_id,
             sweep_name,
@@ -143,8 +148,12 @@ class MlflowTracker:
 
     def trial_finished(self, record: TrialRecord) -> None:
         """Queue one trial. One already logged (a resumed sweep may tell all of them again) is skipped by the writer."""
+        key = record.role, record.trial
+        if key in self._queued:
+            return
+        self._queued.add(key)
         now = _now_ms()
-        started = self._started_ms.pop((record.role, record.trial), now - round(1000 * record.seconds))
+        started = self._started_ms.pop(key, now - round(1000 * record.seconds))
         delivery = Delivery(record, started, now)
         try:
             self._outbox.append(delivery)
@@ -191,7 +200,7 @@ class MlflowTracker:
                 self.tracking_uri,
                 len(self._pending),
                 self._outbox.path,
-                self._sweep.resume or f"python -m tune resume {self._outbox.path.parent}",
+                self._sweep.resume or f"python -m tune resume {shlex.quote(str(self._outbox.path.parent))}",
             )
         return self._closed
 
@@ -234,7 +243,7 @@ class MlflowTracker:
                 "the winner is not registered in MLflow as %s (%s); `python -m tune resume %s` tries again",
                 candidate.name,
                 _first_line(error),
-                self._outbox.path.parent,
+                shlex.quote(str(self._outbox.path.parent)),
             )
 
     def _connect(self) -> "SweepRuns":

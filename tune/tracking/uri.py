@@ -1,6 +1,7 @@
 """Where MLflow's records go: one absolute address, decided before anything is written, and manners on the way."""
 
 import os
+import shlex
 from pathlib import Path
 
 from embedllm.errors import ConfigError
@@ -58,4 +59,4 @@ def sqlite_file(tracking_uri: str) -> Path | None:
 
 def how_to_view(tracking_uri: str) -> str:
     """The command that opens the UI on a local database, or the server's address."""
-    return f"mlflow ui --backend-store-uri {tracking_uri}" if sqlite_file(tracking_uri) else tracking_uri
+    return f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri)}" if sqlite_file(tracking_uri) else tracking_uri

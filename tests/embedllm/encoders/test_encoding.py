@@ -1,5 +1,7 @@
 """Encoding a whole data set: what is fitted on what, and what comes from the cache."""
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,27 @@ def test_cached_encodings_of_a_pretrained_encoder_need_no_model(tmp_path, matrix
         assert encodings.encoder.width == 5
         assert encodings.encoder.state()[0]["width"] == 5
     assert calls == [2]
+
+
+@pytest.mark.parametrize("in_use", [True, False])
+def test_the_gpu_is_given_back_when_the_model_is_gone(tmp_path, matrix_of, monkeypatch, in_use):
+    class Loaded(PretrainedEncoder):
+        def encode(self, texts, *, progress=False):
+            return np.ones((len(texts), 5), np.float32)
+
+    alive: list[bool] = []
+    loaded: list[weakref.ref] = []
+
+    def load(name, device):
+        encoder = Loaded(ModelSource("toy", "0" * 40, "hub"), device=device)
+        loaded.append(weakref.ref(encoder))
+        return encoder
+
+    monkeypatch.setattr(encoding, "load_encoder", load)
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: in_use)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: alive.append(loaded[0]() is not None))
+    encode_data(matrix_of(["a", "b"]), "toy", fit_on=None, cache_dir=tmp_path)
+    assert alive == ([False] if in_use else [])
 
 
 @pytest.mark.parametrize("fit_on", [None, np.array([], dtype=np.int64)])

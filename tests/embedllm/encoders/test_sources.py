@@ -5,7 +5,7 @@ import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError
 
 from embedllm.encoders import sources
-from embedllm.encoders.sources import ModelSource, find_source
+from embedllm.encoders.sources import ModelSource, find_source, settled_name
 from embedllm.errors import EmbedLLMError
 
 COMMIT = "c" * 40
@@ -110,6 +110,9 @@ def test_folder_has_a_digest_of_its_files_as_revision(tmp_path, monkeypatch):
     (folder / ".lock").write_text("")
     monkeypatch.chdir(tmp_path)
     assert find_source("./mine") == source
+    assert [settled_name(name) for name in ("mine", "./mine", str(folder))] == [str(folder)] * 3
+    (tmp_path / "empty").mkdir()
+    assert [settled_name(name) for name in ("empty", "org/model")] == ["empty", "org/model"]
 
 
 def test_folder_whose_files_changed_is_refused(tmp_path):

@@ -10,6 +10,7 @@ from embedllm.data.simulate import simulate
 from embedllm.data.splits import random_split
 from embedllm.evaluation.metrics import correctness_metrics
 from embedllm.training import FitData, fit
+from tune.config import SweepConfig
 from tune.data import SweepData
 from tune.engine.fitting import PackFitter, mean_and_sd
 from tune.engine.packing import Pack
@@ -111,3 +112,15 @@ def test_undefined_metrics_are_left_out() -> None:
     found = mean_and_sd([{"a": 1.0, "b": float("nan")}, {"a": 2.0, "b": 0.5}])
     assert found == {"a": 1.5, "a_sd": pytest.approx(0.5**0.5)}
     assert mean_and_sd([{"a": 1.0}]) == {"a": 1.0}
+
+
+def test_the_driver_keeps_off_gpus_where_packs_take_none(source: SweepData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    devices = []
+    build = FitData.build
+    monkeypatch.setattr(FitData, "build", lambda *parts: devices.append(parts[-1]) or build(*parts[:-1], "cpu"))
+    for gpus in (0.0, 0.5, None):
+        config = SweepConfig(objective="val_accuracy", cpus_per_pack=2, gpus_per_pack=gpus)
+        PackFitter.here(source, config, seeds=3).fit_data("noise")
+    assert devices == ["cpu", None, None]

@@ -2,6 +2,8 @@
 
 import copy
 import gc
+import os
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -76,6 +78,15 @@ def test_a_worker_that_cannot_be_made_is_tried_again_with_the_next_order() -> No
     [
         (MemoryError(), "host"),
         (torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate"), "CUDA out of memory."),
+        (RuntimeError("CUDA error: out of memory\nCUDA kernel errors"), "CUDA error: out of memory"),
+        (
+            RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+            "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        ),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried"),
+            "[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory: you tried",
+        ),
     ],
 )
 def test_too_little_memory_is_an_outcome_not_a_crash(error: Exception, reason: str) -> None:
@@ -86,6 +97,51 @@ def test_too_little_memory_is_an_outcome_not_a_crash(error: Exception, reason: s
         return work
 
     assert actor(make).step() == {"done": True, OUTCOME: OutOfMemory(reason)}
+
+
+def test_other_errors_are_raised() -> None:
+    def make(payload: str, threads: int) -> Callable[[Any], Any]:
+        def work(order: object) -> object:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+
+        return work
+
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        actor(make).step()
+
+
+def test_memory_is_given_back_when_nothing_holds_it_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[weakref.ref[torch.Tensor]] = []
+    held = []
+
+    def make(payload: str, threads: int) -> Callable[[Any], Any]:
+        def work(order: object) -> object:
+            tensor = torch.zeros(1000)
+            made.append(weakref.ref(tensor))
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+        return work
+
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: held.append(made[0]() is not None))
+    actor(make).step()
+    assert held == [False]
+
+
+@pytest.mark.parametrize(("given", "visible"), [([], ""), ([3], "0,1,2,3")])
+def test_a_worker_without_gpus_sees_none_when_it_is_made(
+    monkeypatch: pytest.MonkeyPatch, given: list[int], visible: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
+    monkeypatch.setattr("ray.get_gpu_ids", lambda: given)
+    seen = []
+
+    def make(payload: str, threads: int) -> Callable[[Any], Any]:
+        seen.append(os.environ["CUDA_VISIBLE_DEVICES"])
+        return lambda order: order
+
+    actor(make).step()
+    assert seen == [visible]
 
 
 def test_a_ticket_is_shared_when_it_is_copied_and_prints_short() -> None:

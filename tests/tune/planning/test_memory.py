@@ -12,13 +12,15 @@ from embedllm.config import FitConfig, preset
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.simulate import simulate
 from embedllm.data.splits import Split, random_split
-from embedllm.training import FitData, fit_many
+from embedllm.training import FitData, fit_many, scoring
 from embedllm.training.bilinear import Layout
 from tune.planning.memory import (
     CUDA_CONTEXT,
     GIB,
     HOST_PROCESS,
     MIB,
+    SCORED_AT_ONCE,
+    SCORED_AT_ONCE_ON_GPU,
     DataShape,
     pack_memory,
     parameter_floats,
@@ -108,7 +110,16 @@ def test_a_gpu_holds_no_finished_models_but_a_context() -> None:
     host, gpu = (pack_memory([FitConfig(encoder="e")], 1, shape, gpu=flag) for flag in (False, True))
     assert (host.process, gpu.process) == (HOST_PROCESS, CUDA_CONTEXT)
     assert gpu.models == 0 < host.models
-    assert gpu.members == host.members
+    # One vector in six: Adam's denominators of all members at once.
+    assert 5 * gpu.members == 6 * host.members
+
+
+def test_more_is_scored_at_once_on_a_gpu() -> None:
+    assert (SCORED_AT_ONCE, SCORED_AT_ONCE_ON_GPU) == (scoring.SCORED_AT_ONCE, scoring.SCORED_AT_ONCE_ON_GPU)
+    shape = DataShape(models=100, train=5000, val=20_000, widths={"e": 32}, weighted=False)
+    gpu = [pack_memory([FitConfig(encoder="e")] * count, 1, shape, gpu=True).scoring for count in (1, 15, 16, 17, 99)]
+    assert gpu[0] < gpu[1] < gpu[2]
+    assert gpu[2] == gpu[3] == gpu[4], "2^25 forecasts are those of 16 members"
 
 
 def test_bytes_are_shown_in_the_unit_one_thinks_in() -> None:

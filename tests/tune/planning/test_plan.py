@@ -16,6 +16,10 @@ from tune.planning.probe import Throughput
 
 CONFIG = SweepConfig(trials=64, seeds=2, space=SearchSpace(encoder=["e"], embedding_dim=Range(4, 64), epochs=[2]))
 GPU_CLUSTER = {"CPU": 16.0, "GPU": 2.0}
+BLIND = (
+    "Ray has GPUs but PyTorch on the worker sees none: packs train on the CPU; install a CUDA build of torch on every "
+    "node"
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +36,20 @@ def one_node(monkeypatch: pytest.MonkeyPatch) -> Node:
     return node
 
 
+@pytest.fixture
+def two_cpus(monkeypatch: pytest.MonkeyPatch) -> Node:
+    node = Node("a", "10.0.0.1", True, 2, 0, 8 * GIB)
+    monkeypatch.setattr("tune.planning.plan.cluster_nodes", lambda: [node])
+    return node
+
+
 def with_gpu(monkeypatch: pytest.MonkeyPatch, total: int, free: int) -> None:
     found = Throughput({1: 1e-3, 16: 1e-4}, 1e-3, 1e-3, {"e": 1.0}, gpu_bytes=(total, free))
     monkeypatch.setattr("tune.planning.plan.probe", lambda task, slots: found)
 
 
 def test_a_short_sweep_is_not_held_up_by_a_probe(
-    source: SweepData, one_node: Node, monkeypatch: pytest.MonkeyPatch
+    source: SweepData, two_cpus: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tune.planning.plan.probe", lambda task, slots: pytest.fail("probed"))
     plan = plan_packs_here(CONFIG, source, {"CPU": 2.0})
@@ -58,7 +69,7 @@ def test_a_long_one_is_planned_on_measured_speed(
     long = CONFIG.replace(trials=100_000, space=space)
     plan = plan_packs_here(long, source, GPU_CLUSTER)
     assert plan.packs.size == 16
-    assert plan.packs.available == 40 * GIB  # half of a GPU
+    assert plan.packs.available == 35 * GIB  # half of what is free
     assert "measured: " in plan.line(long)
     assert plan.line(long).endswith("4 at a time on 4 CPUs and 0.5 GPUs each")
 
@@ -77,11 +88,23 @@ def test_a_share_of_a_gpu_too_small_for_a_pack(
     # Somebody else is on the GPU: what is free counts.
     with_gpu(monkeypatch, 80 * GIB, GIB // 4)
     [finding] = plan_packs_here(CONFIG, source, GPU_CLUSTER, always_probe=True).findings
-    assert "but 256 MiB are available to each pack" in finding.text
+    assert "but 128 MiB are available to each pack" in finding.text
+
+
+def test_gpus_that_torch_does_not_see_are_told(
+    source: SweepData, one_node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = Throughput({1: 1e-3, 16: 1e-4}, 1e-3, 1e-3, {"e": 1.0})
+    monkeypatch.setattr("tune.planning.plan.probe", lambda task, slots: found)
+    [finding] = plan_packs_here(CONFIG, source, GPU_CLUSTER, always_probe=True).findings
+    assert (finding.kind, finding.text) == ("warning", BLIND)
+    without = plan_packs_here(CONFIG.replace(gpus_per_pack=0.0), source, GPU_CLUSTER, always_probe=True)
+    assert without.findings == []
+    assert without.packs.available == 4 * GIB  # of the host: 64 GiB for 16 packs
 
 
 def test_a_sweep_can_do_without_a_probe_that_fails(
-    source: SweepData, one_node: Node, monkeypatch: pytest.MonkeyPatch
+    source: SweepData, two_cpus: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> Throughput:
         raise RuntimeError("long story\nthe worker is gone")
@@ -117,7 +140,7 @@ def test_two_nodes_with_two_gpus_each(source: SweepData, two_nodes: dict[str, fl
     assert [node.gpus for node in plan.nodes] == [2, 2]
     assert (plan.slots.count, plan.slots.cpus, plan.slots.gpus) == (4, 1, 0.5)
     # Both nodes have this program, nothing must be shared; these GPUs are none, so host memory is what counts.
-    assert plan.findings == []
+    assert [finding.text for finding in plan.findings] == [BLIND]
     assert plan.packs.seconds is not None
     assert plan.packs.available is not None
     assert plan.packs.available > plan.packs.memory.total

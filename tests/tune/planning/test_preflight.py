@@ -146,8 +146,8 @@ def test_packs_must_fit_single_nodes() -> None:
     assert check_slots(Slots(4, 2, 0.0), [node(cpus=8)]) == []
     text = only(check_slots(Slots(1, 6, 0.0), [node("a", cpus=4), node("b", cpus=4)]))
     assert text.startswith("no node has room for a pack of 6 CPUs, though the cluster as a whole has; lower cpus_per")
-    text = only(check_slots(Slots(4, 3, 0.5), [node("a", cpus=8, gpus=1), node("b", cpus=4, gpus=1)]), "warning")
-    assert text == "the nodes hold 3 packs of 3 CPUs and 0.5 GPUs at a time, fewer than the 4 planned"
+    # A dead node has room for nothing.
+    only(check_slots(Slots(1, 2, 0.0), [node("a", cpus=1), node("b", alive=False)]))
 
 
 def test_memory_is_shared_by_the_packs_of_a_node() -> None:

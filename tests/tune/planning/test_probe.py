@@ -1,5 +1,8 @@
 """The probe: what it times, and how its numbers are read."""
 
+import os
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,8 @@ from embedllm.data.simulate import simulate
 from embedllm.data.splits import random_split
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.data import SweepData
-from tune.planning.probe import SIZES, ProbeTask, Throughput, measure, middle_config
+from tune.engine.cluster import Slots
+from tune.planning.probe import SIZES, ProbeTask, Throughput, _gpu_bytes, measure, middle_config, probe
 
 SPACE = SearchSpace(
     encoder=["narrow", "wide"], embedding_dim=Range(4, 64, log=True), training_questions=[0.5, 1.0], epochs=[7],
@@ -57,3 +61,39 @@ def test_configurations_spread_over_the_dimensions_only() -> None:
     assert low.replace(embedding_dim=64) == high
     assert (low.batch_questions, low.epochs, low.training_questions) == (32, 1, None)
     assert low.noise == pytest.approx(0.1)
+
+
+def test_a_probe_without_gpus_sees_none(source: SweepData, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
+    monkeypatch.setattr("ray.get_gpu_ids", list)
+    assert measure(ProbeTask(CONFIG, source, seconds=0.0), threads=1).gpu_bytes is None
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
+
+
+def test_what_the_probe_left_on_the_gpu_is_given_back_before_it_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.empty_cache", lambda: called.append("empty_cache"))
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (called.append("mem_get_info"), (3, 8))[1])
+    assert _gpu_bytes() == (8, 3)
+    assert called == ["empty_cache", "mem_get_info"]
+
+
+def test_a_probe_that_does_not_answer_is_ended(source: SweepData, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ray.exceptions import GetTimeoutError
+
+    class Remote:
+        def remote(self, *_: object) -> str:
+            return "answer"
+
+    def late(answer: object, timeout: float) -> None:
+        raise GetTimeoutError("no answer")
+
+    cancelled: list[Any] = []
+    monkeypatch.setattr("ray.remote", lambda **resources: lambda function: Remote())
+    monkeypatch.setattr("ray.get", late)
+    monkeypatch.setattr("ray.cancel", lambda answer, force: cancelled.append((answer, force)))
+    with pytest.raises(GetTimeoutError):
+        probe(ProbeTask(CONFIG, source), Slots(1, 1, 0.0))
+    assert cancelled == [("answer", True)]

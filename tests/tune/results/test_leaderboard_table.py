@@ -157,3 +157,9 @@ def test_an_empty_leaderboard_is_a_header() -> None:
     frame = leaderboard([])
     assert "val log-loss" in render(frame, "val_log_loss", console=wide())
     assert json.loads(render(frame, "val_log_loss", format="json")) == []
+
+
+def test_csv_without_rows_has_a_header() -> None:
+    header = render(leaderboard([]), "val_log_loss", format="csv").split(",")
+    assert header[0] == "rank"
+    assert {"trial", "role", "state", "reason"} <= set(header)

@@ -142,6 +142,11 @@ def test_the_frame_has_the_front_first_then_the_baseline_then_the_rest() -> None
     assert front_frame(TRIALS, costs).set_index("trial")["parameters"].to_dict()[3] == 300
 
 
+def test_a_front_without_rows_has_a_header() -> None:
+    text = render_front(front_frame([], LOSS_AND_SIZE), LOSS_AND_SIZE, format="csv")
+    assert text.startswith("front,trial,role,state,")
+
+
 def test_the_front_can_be_sorted_by_any_column_and_stays_on_top() -> None:
     frame = front_frame([BASELINE, *TRIALS], LOSS_AND_SIZE, sort="trial")
     assert frame["trial"][frame["front"]].tolist() == [0, 1, 3, 4]

@@ -181,6 +181,7 @@ def test_requirements_are_those_of_the_encoder_in_versions_an_index_has() -> Non
 )
 def test_names(register: str, expected: str | None) -> None:
     assert registered_name(register, "my pool") == expected
+    assert registered_name("auto", "中国") != registered_name("auto", "日本")
 
 
 def test_the_command_serves_with_the_packages_installed_here(monkeypatch: pytest.MonkeyPatch) -> None:

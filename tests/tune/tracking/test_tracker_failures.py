@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shutil
 import socket
 import sqlite3
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.tracking import MlflowClient
 
 import tune.tracking.runs as tracking_runs
 import tune.tracking.tracker as tracking
@@ -83,9 +85,40 @@ def test_an_unreachable_server_costs_one_warning_and_nothing_is_lost(
     assert first.startswith(f"MLflow at {nowhere} cannot be written to (")
     assert f"its trials are kept in {sweep_dir / tracking.OUTBOX_FILE} and delivered later" in first
     assert f"2 trials wait in {sweep_dir / tracking.OUTBOX_FILE}; `python -m tune resume {sweep_dir}` delivers" in last
+    again = track(sweep_dir, COMPLETE, PRUNED, FAILED, tracking_uri=nowhere)  # a resumed sweep tells all once more
+    assert not again.finish()
+    assert [delivery.key[1] for delivery in Outbox(sweep_dir / tracking.OUTBOX_FILE).read()] == [7, 8, 9]
     local = start(sweep_dir, tracking_uri=f"sqlite:///{sweep_dir.parent / 'mlflow.db'}")
     assert local.finish()
-    assert len(runs_of(local)[1]) == 2
+    assert len(runs_of(local)[1]) == 3
+
+
+def test_a_deleted_experiment_is_restored(sweep_dir: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = track(sweep_dir, COMPLETE)
+    assert first.finish()
+    client = MlflowClient(first.tracking_uri)
+    experiment = client.get_experiment_by_name("embedllm-tune")
+    assert experiment is not None
+    client.delete_experiment(experiment.experiment_id)
+    again = track(sweep_dir, COMPLETE, PRUNED)
+    assert again.finish()
+    assert "the MLflow experiment embedllm-tune was deleted; it is restored" in caplog.text
+    assert len(runs_of(again)[1]) == 2
+
+
+def test_a_copied_sweep_has_runs_of_its_own(sweep_dir: Path, tmp_path: Path) -> None:
+    original = track(sweep_dir, COMPLETE)
+    assert original.finish()
+    copy = Path(shutil.copytree(sweep_dir, tmp_path / "copy"))
+    Outbox(copy / tracking.OUTBOX_FILE).append(tracking.Delivery(FAILED, 0, 1))  # the original's
+    other = track(copy, COMPLETE, PRUNED, tracking_uri=original.tracking_uri)
+    assert other.finish()
+    assert other.run_id != original.run_id
+    client = MlflowClient(original.tracking_uri)
+    experiment = client.get_experiment_by_name("embedllm-tune")
+    assert experiment is not None
+    children = [run.data.tags.get("mlflow.parentRunId") for run in client.search_runs([experiment.experiment_id])]
+    assert (children.count(original.run_id), children.count(other.run_id)) == (1, 2)
 
 
 def test_a_full_disk_is_a_warning_too(
