@@ -13,7 +13,7 @@ from ablations.design import Plan
 from ablations.outcome import CellOutcome
 from ablations.queue import MAX_BATCH, BatchOutcome, CellQueue
 from embedllm.data.splits import Split
-from tune.engine.cluster import Slots
+from tune.engine.cluster import Node, Slots
 from tune.planning.memory import DataShape, pack_memory
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ def estimate(ablation: "Ablation") -> Estimate:
         ConfigError: if not even one batch fits this machine or cluster.
     """
     cells = ablation.waiting()
-    slots = ablation.slots(_resources(ablation.config.address), max(1, len(cells)))
+    resources, nodes = _resources(ablation.config.address)
+    slots = ablation.slots(resources, max(1, len(cells)), nodes)
     seconds = {cell.key: expected_seconds(ablation.plan, cell, ablation.data) for cell in cells}
     taken = _probe(ablation, cells)
     queue = CellQueue(
@@ -74,18 +75,18 @@ def estimate(ablation: "Ablation") -> Estimate:
     return Estimate(queue.batches, max(free), largest or _memory(ablation, ()), slots)
 
 
-def _resources(address: str | None) -> dict[str, float]:
-    """CPUs and GPUs of the cluster, or of this machine without starting Ray."""
+def _resources(address: str | None) -> tuple[dict[str, float], list[Node]]:
+    """CPUs and GPUs of the cluster, and its nodes; or of this machine, without starting Ray."""
     if address is not None:
-        from tune.engine.cluster import ray_cluster
+        from tune.engine.cluster import cluster_nodes, ray_cluster
 
         with ray_cluster(address) as resources:
-            return resources
+            return resources, cluster_nodes()
     import os
 
     import torch
 
-    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}
+    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}, []
 
 
 def _probe(ablation: "Ablation", cells: Sequence[Cell]) -> dict[str, float]:
