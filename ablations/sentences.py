@@ -2,8 +2,3 @@
 
 ONE_SEED = "one seed: the luck of training is not in it"
 """Behind a claim that rests on luck of questions, or of models, alone."""
-
-
-def seeds_text(seeds: float) -> str:
-    """`one seed`, or `5 seeds`."""
-    return "one seed" if seeds == 1 else f"{seeds:.0f} seeds"

@@ -17,9 +17,9 @@ def config_label(config: FitConfig) -> str:
     return label if config.training_questions is None else f"{label} n={config.training_questions}"
 
 
-def seeds_text(seeds: int) -> str:
+def seeds_text(seeds: float) -> str:
     """`one seed`, `3 seeds`."""
-    return "one seed" if seeds == 1 else f"{seeds} seeds"
+    return "one seed" if seeds == 1 else f"{seeds:.0f} seeds"
 
 
 def exhausted_text(finished: int, target: int) -> str:

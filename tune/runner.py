@@ -30,7 +30,15 @@ from tune.planning.plan import plan_packs_here
 from tune.planning.preflight import refuse
 from tune.records import SweepListener, TrialRecord
 from tune.search.space import distributions
-from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, is_lost, read_records
+from tune.search.study import (
+    JOURNAL_FILE,
+    SweepStudy,
+    best_record,
+    count_finished,
+    has_baseline,
+    is_lost,
+    read_records,
+)
 
 if TYPE_CHECKING:
     from embedllm.encoders import Encodings
@@ -200,9 +208,8 @@ class Sweep:
     ) -> tuple[Dispatcher, Slots]:
         """Divide the cluster into slots and the trials into packs."""
         records = study.records()
-        to_go = config.replace(trials=max(1, config.trials - _count_finished(records)))
-        baseline = not any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
-        plan = plan_packs_here(to_go, self._source(), resources, baseline=baseline)
+        to_go = config.replace(trials=max(1, config.trials - count_finished(records)))
+        plan = plan_packs_here(to_go, self._source(), resources, baseline=not has_baseline(records))
         notes = [*refuse(plan.findings), plan.line(to_go)]
         if on_plan is not None:
             on_plan("\n".join(notes))
@@ -243,13 +250,9 @@ def retargeted(folder: SweepFolder, trials: int | None) -> SweepFolder:
     if trials is None or trials == folder.config.trials:
         return folder
     known = read_records(folder.path) if (folder.path / JOURNAL_FILE).exists() else []
-    if trials < (done := _count_finished(known)):
+    if trials < (done := count_finished(known)):
         raise ConfigError(f"trials is {trials} but {done} trials of {folder.path} are finished; ask for {done} or more")
     return replace(folder, config=folder.config.replace(trials=trials))
-
-
-def _count_finished(records: Sequence[TrialRecord]) -> int:
-    return sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in records)
 
 
 def _refuse_failure(path: Path, records: Sequence[TrialRecord], stopped: str | None) -> None:

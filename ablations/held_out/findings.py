@@ -7,8 +7,9 @@ import pandas as pd
 from ablations.held_out.names import short_names
 from ablations.held_out.questions import AGAINST, LEAVING_OUT, LEVEL
 from ablations.question_intervals import MINIMUM_QUESTIONS
-from ablations.sentences import ONE_SEED, seeds_text
+from ablations.sentences import ONE_SEED
 from embedllm.figures import METHOD_TITLES
+from tune.labels import seeds_text
 
 SMALL_TEST_SIDE = 50
 FEATURE_TITLES = {

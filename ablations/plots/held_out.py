@@ -13,7 +13,7 @@ from ablations.held_out.names import LONGEST, short_names
 from ablations.held_out.questions import AGAINST, LEAVING_OUT
 from ablations.plots.flat import FLAT_REACH, is_flat
 from ablations.question_intervals import MINIMUM_QUESTIONS
-from ablations.sentences import ONE_SEED, seeds_text
+from ablations.sentences import ONE_SEED
 from embedllm.figures import (
     COLOURS,
     METHOD_COLOURS,
@@ -24,6 +24,7 @@ from embedllm.figures import (
     new_figure,
     text_colour_on,
 )
+from tune.labels import seeds_text
 
 METRICS = {"accuracy": ("accuracy", 1), "log_loss": ("log-loss (nats)", -1), "routing_micro": ("routing accuracy", 1)}
 FEATURE_STYLES = {

@@ -17,6 +17,7 @@ from embedllm.figures.style import (
     house_style,
     new_figure,
 )
+from tune.labels import seeds_text
 
 CURVES = {
     "accuracy": "accuracy",
@@ -66,7 +67,7 @@ def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
         "curves",
         figure,
         shown,
-        f"{facts['models']} models, {facts['test_questions']:,} test questions. Mean over {_seeds(facts)}"
+        f"{facts['models']} models, {facts['test_questions']:,} test questions. Mean over {seeds_text(facts['seeds'])}"
         + ("; bands: pointwise 95 % t interval over seeds, luck of the test questions not included." if _bands(facts)
            else "; no bands with one seed.")
         + (" Baselines trained on all questions involve no chance, hence no band there." if _bands(facts) else ""),
@@ -104,7 +105,7 @@ def _laws(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> Drawin
         "scaling_law",
         figure,
         lines,
-        f"Points: mean over {_seeds(facts)}{' with 95 % t interval' if _bands(facts) else ''}."
+        f"Points: mean over {seeds_text(facts['seeds'])}{' with 95 % t interval' if _bands(facts) else ''}."
         + (" Lines: error rate (log-loss) = c + a·n^-b fitted to the means, where they fall beyond the noise and "
            "determine b; shaded: 95 % bootstrap interval over seeds and misfit." if len(lines) else "")
         + f" Dashed grey: the full set, {facts['train_questions']:,} questions"
@@ -176,8 +177,8 @@ def _differences(difference: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
         figure,
         difference,
         f"EmbedLLM minus each other method on the same {facts['test_questions']:,} test questions, paired over "
-        f"{_seeds(facts)}; bars: 95 % t interval, not adjusted. Filled: Holm-adjusted p < {LEVEL} over all sizes and "
-        "methods of a panel; open: not told apart.",
+        f"{seeds_text(facts['seeds'])}; bars: 95 % t interval, not adjusted. Filled: Holm-adjusted p < {LEVEL} over "
+        "all sizes and methods of a panel; open: not told apart.",
     )
 
 
@@ -192,10 +193,6 @@ def _by_method(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 def _style(method: str) -> dict[str, Any]:
     return {"color": METHOD_COLOURS[method], "marker": METHOD_MARKERS[method], "markersize": 3.6}
-
-
-def _seeds(facts: "pd.Series[Any]") -> str:
-    return f"{facts['seeds']} seed{'' if facts['seeds'] == 1 else 's'}"
 
 
 def _bands(facts: "pd.Series[Any]") -> bool:

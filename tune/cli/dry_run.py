@@ -12,7 +12,7 @@ from tune.planning.plan_text import render_plan
 from tune.planning.preflight import Finding
 from tune.runner import retargeted
 from tune.search.lock import is_locked
-from tune.search.study import JOURNAL_FILE, is_exhausted, read_records
+from tune.search.study import JOURNAL_FILE, count_finished, has_baseline, is_exhausted, read_records
 
 
 def plan_new(config: SweepConfig) -> int:
@@ -32,8 +32,7 @@ def plan_resumed(folder: SweepFolder, trials: int | None) -> int:
     done, baseline, exhausted = 0, True, False
     if (folder.path / JOURNAL_FILE).exists():  # else it was prepared, but no trial was ever asked for
         records = read_records(folder.path)
-        done = sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in records)
-        baseline = not any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
+        done, baseline = count_finished(records), not has_baseline(records)
         exhausted = is_exhausted(records, config)
     if done >= config.trials and not baseline:
         print(

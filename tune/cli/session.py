@@ -22,7 +22,7 @@ from tune.results.standings import Standings
 from tune.results.standings_table import standings_text
 from tune.runner import Sweep, SweepResult, retargeted
 from tune.search.lock import refuse_locked
-from tune.search.study import JOURNAL_FILE, best_record, is_lost, read_records
+from tune.search.study import JOURNAL_FILE, best_record, count_finished, is_lost, read_records
 from tune.tracking.provenance import Provenance
 from tune.tracking.serving import CHAMPION, Candidate, Registered, registered_name, serve_command
 from tune.tracking.tracker import MlflowTracker
@@ -74,7 +74,7 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
         params=_parameters(config),
         description=f"```\n{introduction}\n```",
     )
-    done = sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in earlier)
+    done = count_finished(earlier)
     several = config.goals if config.objectives else ()
     best = best_record(earlier, config)
     progress = ProgressLine(config.trials, config.objective, done=done, best=best, objectives=several, earlier=earlier)

@@ -19,7 +19,7 @@ from tune.results.finalists import Finalist, finalist_rows
 from tune.results.pareto import amount_text, pareto_front
 from tune.results.scores import read_scores, write_scores
 from tune.search.objectives import COSTS
-from tune.search.study import ranking
+from tune.search.study import has_baseline, ranking
 
 if TYPE_CHECKING:
     from tune.engine.fitting import PackFitter
@@ -121,11 +121,10 @@ def crown(sweep: "Sweep", records: Sequence[TrialRecord]) -> Winner:
 
 def _is_whole(known: Winner, chosen: Sequence[TrialRecord], records: Sequence[TrialRecord]) -> bool:
     """Whether these finalists were judged already, beside the baseline if it is complete, and their models kept."""
-    recipe = any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
     return (
         [judged.trial for judged in known.finalists] == [record.trial for record in chosen]
         and all(judged.artifact.is_dir() for judged in (known, *known.finalists))
-        and any(row["method"] == "paper" for row in known.rows) == recipe
+        and any(row["method"] == "paper" for row in known.rows) == has_baseline(records)
     )
 
 

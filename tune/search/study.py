@@ -267,6 +267,16 @@ def is_lost(record: TrialRecord) -> bool:
     return record.state == "FAIL" and (record.reason or "").startswith("lost: ")
 
 
+def count_finished(records: Sequence[TrialRecord]) -> int:
+    """Trials that count towards the target: complete or pruned."""
+    return sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in records)
+
+
+def has_baseline(records: Sequence[TrialRecord]) -> bool:
+    """Whether the baseline is complete."""
+    return any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
+
+
 def is_exhausted(records: Sequence[TrialRecord], config: SweepConfig) -> bool:
     """Whether every configuration of a finite space has been tried: no trial will follow, whatever the target."""
     size = space_size(config.space)

@@ -154,5 +154,5 @@ def test_captions_of_one_seed_promise_no_law_and_no_interval(make_results, power
     paper = pd.DataFrame({"method": ["knn"], "training_questions": [1000], "accuracy": [0.7]})
     drawn = {drawing.name: drawing for drawing in draw(tables | {"paper": paper})}
     caption = drawn["scaling_law"].caption
-    assert caption.startswith("Points: mean over 1 seed. Dashed grey: the full set")
+    assert caption.startswith("Points: mean over one seed. Dashed grey: the full set")
     assert "fitted" not in caption

@@ -8,73 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from embedllm.config import FitConfig
+from tests.tune.engine.driving import Log, dispatcher, drive, train
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.engine.dispatch import GENERATION, Dispatcher, Order, Outcome
+from tune.engine.dispatch import GENERATION, Outcome
 from tune.engine.packing import Pack
 from tune.records import TrialRecord
 from tune.results.scores import SCORES_DTYPE
 from tune.search.study import SweepStudy, is_lost, read_records
-
-
-class Log:
-    """A listener that remembers."""
-
-    def __init__(self) -> None:
-        self.started: list[tuple[str, int]] = []
-        self.finished: list[TrialRecord] = []
-
-    def trial_started(self, record: TrialRecord) -> None:
-        self.started.append((record.role, record.trial))
-
-    def trial_finished(self, record: TrialRecord) -> None:
-        self.finished.append(record)
-
-
-def loss(config: FitConfig) -> float:
-    return config.noise + abs(config.learning_rate - 0.01)
-
-
-def train(pack: Pack) -> Outcome:
-    """A worker's answer: trials of learning rate above 0.045 diverge."""
-    return Outcome(
-        [
-            TrialRecord(number, "FAIL", config, role=pack.role, reason="diverged")
-            if config.learning_rate > 0.045
-            else TrialRecord(
-                number, "COMPLETE", config, role=pack.role, metrics={"val_log_loss": loss(config)},
-                budget=config.epochs, curves={"val_log_loss": [1.0, loss(config)]},
-            )
-            for number, config in pack.trials
-        ]
-    )  # fmt: skip
-
-
-def dispatcher(study: SweepStudy, log: Log | None = None, **changes: int) -> Dispatcher:
-    values = {"target": study.config.trials, "pack_size": 4, "slots": 2, "num_models": 10, **changes}
-    return Dispatcher(study, listeners=[log] if log else [], **values)  # type: ignore[arg-type]
-
-
-def drive(subject: Dispatcher, rng: random.Random, slots: int = 2, deaths: float = 0.0, limit: int = 10**6) -> int:
-    """Play Ray Tune: fill the slots, finish packs in random order; returns how many packs were finished."""
-    running: dict[str, Order] = {}
-    finished = 0
-    while finished < limit:
-        while (order := subject.next_order(f"pack{finished}-{len(running)}-{rng.random()}")) is not None:
-            running[next(key for key in subject._running if key not in running)] = order
-        assert len(running) <= slots
-        if not running:
-            assert subject.done
-            return finished
-        assert not subject.done
-        key = rng.choice(list(running))
-        order = running.pop(key)
-        if rng.random() < deaths:
-            subject.died(key, "killed")
-        else:
-            subject.finished(key, train(order.pack))
-        finished += 1
-    return finished
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -315,25 +255,6 @@ def test_scores_are_kept_in_the_folder_before_anyone_hears_of_the_trial(tmp_path
     assert all(told == {} and there for _, told, there in seen), "in the folder, and out of memory"
 
 
-def test_pruners_see_the_curves_of_equal_budget(tmp_path: Path) -> None:
-    space = SearchSpace(epochs=[2, 4], learning_rate=[0.01])
-    with SweepStudy(tmp_path, SweepConfig(trials=12, space=space, pruner="median"), 1000) as study:
-        subject = dispatcher(study, slots=1)
-        seen = 0
-        while not subject.done:
-            order = subject.next_order("p")
-            if order is None:
-                continue
-            epochs = order.pack.trials[0][1].epochs
-            done = {r.trial: r for r in study.records() if r.role == "trial" and r.state == "COMPLETE"}
-            expected = {number for number, r in done.items() if r.config.epochs == epochs}
-            if order.pack.role == "trial":
-                assert set(order.history.complete) == expected
-                seen += len(expected)
-            subject.finished("p", train(order.pack))
-        assert seen > 0
-
-
 @pytest.mark.parametrize(("seeds", "sizes"), [(3, [8, 4, 4]), (2, [8, 8]), (12, [8, 4, 2, 1, 1])])
 def test_the_last_pack_is_shared_while_its_parts_fuse_well(tmp_path: Path, seeds: int, sizes: list[int]) -> None:
     one_kind = SearchSpace(encoder=["lsa"], training_questions=[1.0])
@@ -363,57 +284,6 @@ def test_only_a_sampler_that_does_not_learn_is_asked_far_ahead(tmp_path: Path, s
         dims = [[config.embedding_dim for _, config in order.pack.trials] for order in orders if order is not None]
         if ahead:  # neighbours among many lie close together
             assert all(max(pack) < 2 * min(pack) for pack in dims)
-
-
-PRUNED_MODE = SweepConfig(
-    trials=3 * GENERATION, deterministic=True, sampler="random", pruner="hyperband",
-    space=SearchSpace(learning_rate=[0.01], epochs=[9]),
-)  # fmt: skip
-
-
-def compared(subject: Dispatcher, rng: random.Random, limit: int = 10**6) -> dict[FitConfig, tuple[object, ...]]:
-    """Configuration -> the curves its pruner compared with, and the number its bracket is made of."""
-    found: dict[FitConfig, tuple[object, ...]] = {}
-    running: list[tuple[str, Order]] = []
-    for count in range(limit):
-        while (order := subject.next_order(f"{count}-{len(running)}")) is not None:
-            running.append((f"{count}-{len(running)}", order))
-            for number, config in order.pack.trials:
-                seen = sorted(curve[-1] for curve in order.history.complete.values())
-                found[config] = tuple(seen), order.history.origins.get(number, number)
-        if not running:
-            break
-        key, order = running.pop(rng.randrange(len(running)))
-        subject.finished(key, train(order.pack))
-    return found
-
-
-@pytest.mark.parametrize(("slots", "size"), [(1, 2), (2, 5), (3, 16)])
-def test_deterministic_pruning_compares_with_earlier_generations_only(tmp_path: Path, slots: int, size: int) -> None:
-    (tmp_path / "one").mkdir()
-    (tmp_path / "other").mkdir()
-    with SweepStudy(tmp_path / "one", PRUNED_MODE, 1000) as study:
-        alone = compared(dispatcher(study, slots=1, pack_size=1), random.Random(0))
-    with SweepStudy(tmp_path / "other", PRUNED_MODE, 1000) as study:
-        assert compared(dispatcher(study, slots=slots, pack_size=size), random.Random(1)) == alone
-    assert len({seen for seen, _ in alone.values()}) == 3, "one history for each generation"
-
-
-@pytest.mark.parametrize("cut", [3, 7])
-def test_deterministic_pruning_survives_a_crash(tmp_path: Path, cut: int) -> None:
-    (tmp_path / "whole").mkdir()
-    (tmp_path / "cut").mkdir()
-    with SweepStudy(tmp_path / "whole", PRUNED_MODE, 1000) as study:
-        whole = compared(dispatcher(study), random.Random(0))
-    crashed = SweepStudy(tmp_path / "cut", PRUNED_MODE, 1000)
-    compared(dispatcher(crashed), random.Random(1), limit=cut)
-    crashed._lock.close()
-    with SweepStudy(tmp_path / "cut", PRUNED_MODE, 1000) as study:
-        rest = compared(dispatcher(study), random.Random(2))
-    assert 0 < len(rest) < len(whole)
-    assert {config: whole[config][0] for config in rest} == {config: seen for config, (seen, _) in rest.items()}
-    lost = {config for config, (_, origin) in rest.items() if origin == whole[config][1]}
-    assert lost, "a trial that was lost keeps its bracket"
 
 
 def test_failures_of_an_earlier_run_do_not_stop_the_next(tmp_path: Path) -> None:
