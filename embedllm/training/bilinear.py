@@ -165,7 +165,9 @@ class Group:
         self.to_embeddings = slopes["model_embeddings"][:, number::groups]
         self.to_others = slopes["model_embeddings"] if groups > 1 else None
         self.to_projection, self.to_bias = slopes["projection"], slopes["bias"][:, None, :]
-        self.to_head_wrong, self.to_head_right = (slopes["head_weight"][:, row : row + 1] for row in (0, 1))
+        self.to_head = slopes["head_weight"]
+        signs = torch.tensor([[-1.0], [1.0]], device=parameters.device)  # rows of the head: wrong, right
+        self.signs = signs.expand(len(parameters), 2, self.embeddings.shape[1]).contiguous()
         self.to_offset_wrong, self.to_offset_right = (slopes["head_bias"][:, row, None, None] for row in (0, 1))
 
     def fold_head(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -178,8 +180,7 @@ class Group:
         if self.to_others is not None:
             self.to_others.zero_()
         torch.mul(into_scaled, difference, out=self.to_embeddings)
-        torch.sum(into_scaled.mul_(self.embeddings), 1, keepdim=True, out=self.to_head_right)
-        torch.neg(self.to_head_right, out=self.to_head_wrong)
+        torch.bmm(self.signs, into_scaled.mul_(self.embeddings), out=self.to_head)
         torch.sum(into_offset, (1, 2), keepdim=True, out=self.to_offset_right)
         torch.neg(self.to_offset_right, out=self.to_offset_wrong)
 
@@ -216,11 +217,8 @@ def factor_gradient(group: Group, batch: Batch) -> None:
     """
     streams, batch_size = batch.questions.shape[:2]
     scaled, difference, offset = group.fold_head()
-    members, models = scaled.shape[:2]
-    questions = _questions_of(batch.questions, members)
-    projected = scaled.new_empty(members, batch_size, scaled.shape[2])
-    for own, read in questions:
-        torch.baddbmm(group.bias[own], read, group.projection[own], out=projected[own])
+    models = scaled.shape[1]
+    projected = _project(group, batch.questions)
     pulled = torch.baddbmm(offset, projected, scaled.mT)
     norms = spread = None
     if batch.noise is not None:
@@ -232,25 +230,42 @@ def factor_gradient(group: Group, batch: Batch) -> None:
     into_projected = torch.bmm(pulled, scaled)
     if norms is None or spread is None or batch.noise is None:
         into_scaled = torch.bmm(pulled.mT, projected)
-        for own, read in questions:
-            torch.bmm(read.mT, into_projected[own], out=group.to_projection[own])
+        _pull_projection(group, batch.questions, into_projected)
     else:
         noise_pull = _noise_pull(by_stream, batch.noise, batch.noise_level, norms)
         into_scaled = torch.baddbmm(spread.mul_(noise_pull), pulled.mT, projected)
         second_moment = torch.bmm(scaled.mT, scaled * noise_pull)
-        through_norms = torch.bmm(group.projection, second_moment)
-        for own, read in questions:
-            torch.baddbmm(through_norms[own], read.mT, into_projected[own], out=group.to_projection[own])
+        _pull_projection(group, batch.questions, into_projected, torch.bmm(group.projection, second_moment))
     torch.sum(into_projected, 1, keepdim=True, out=group.to_bias)
     group.write_head_gradient(into_scaled, difference, pulled)
 
 
+def _project(group: Group, questions: Tensor) -> Tensor:
+    """X W + b of every member, (K, B, d); `questions` has shape (S, B, D)."""
+    if len(questions) == len(group.projection):
+        return torch.baddbmm(group.bias, questions, group.projection)
+    members, _, dim = group.projection.shape
+    projected = questions.new_empty(members, questions.shape[1], dim)
+    for own, read in _questions_of(questions, members):
+        torch.baddbmm(group.bias[own], read, group.projection[own], out=projected[own])
+    return projected
+
+
+def _pull_projection(group: Group, questions: Tensor, pulled: Tensor, others: Tensor | None = None) -> None:
+    """Write the gradient of W, X' `pulled` (K, B, d), and of what else W does, `others` (K, D, d), into the group's."""
+    members = len(pulled)
+    everyone = slice(0, members)
+    of = [(everyone, questions)] if len(questions) == members else _questions_of(questions, members)
+    for own, read in of:
+        if others is None:
+            torch.bmm(read.mT, pulled[own], out=group.to_projection[own])
+        else:
+            torch.baddbmm(others[own], read.mT, pulled[own], out=group.to_projection[own])
+
+
 def _questions_of(questions: Tensor, members: int) -> list[tuple[slice, Tensor]]:
-    """Members, and the questions they read, a matrix each: all at once, or by stream where streams are shared."""
-    streams = len(questions)
-    if streams == members:
-        return [(slice(0, members), questions)]
-    shared = members // streams
+    """The members of each stream, and the questions they read, a matrix each, without a copy."""
+    shared = members // len(questions)
     return [
         (slice(number * shared, (number + 1) * shared), own.expand(shared, *own.shape))
         for number, own in enumerate(questions)

@@ -7,7 +7,6 @@ tensors at the end of an epoch.
 
 import hashlib
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -19,11 +18,12 @@ from torch import Tensor
 from embedllm.config import FitConfig
 from embedllm.flops import cheaper_form, padded_dim
 from embedllm.model import EmbedLLM
-from embedllm.training.bilinear import Batch, Group, Layout, collapsed_gradient, factor_gradient
+from embedllm.training.batches import Batches
+from embedllm.training.bilinear import Group, Layout, collapsed_gradient, factor_gradient
 from embedllm.training.data import FitData, Sides
 from embedllm.training.optimizer import learning_rates, make_adam
 from embedllm.training.scoring import loss_and_accuracy, scored_together, take_rows
-from embedllm.training.streams import Stream, noise_chunk_blocks
+from embedllm.training.streams import Stream
 
 CURVES = ("train_log_loss", "val_log_loss", "val_accuracy")
 
@@ -64,13 +64,12 @@ class FusedRun:
         self.epochs = first.epochs
         self.batch, self.groups = first.batch_shape(data.num_models, len(sides[0].train))
         self.group_size = -(-data.num_models // self.groups)
-        self.pair_noise = first.noise_per == "pair"
-        self.noisy = any(config.noise > 0 for config in configs)
+        self.noise_per = first.noise_per if any(config.noise > 0 for config in configs) else None
         self.total = len(configs)
 
         dim = padded_dim(max(config.embedding_dim for config in configs))
         self.layout = Layout(data.num_models, data.width, dim)
-        form = cheaper_form(self.group_size, data.width, dim, self.batch, pair_noise=self.pair_noise and self.noisy)
+        form = cheaper_form(self.group_size, data.width, dim, self.batch, pair_noise=self.noise_per == "pair")
         self.write_gradient = collapsed_gradient if form == "collapsed" else factor_gradient
 
         streams: dict[tuple[int, bytes], Stream] = {}
@@ -123,11 +122,8 @@ class FusedRun:
         self.streams = list(dict.fromkeys(member.stream for member in self.members))
         counts = [sum(member.stream is stream for member in self.members) for stream in self.streams]
         self.leading = list(itertools.accumulate(counts))  # members of the first 1, 2… streams
-        self.stream_of = torch.tensor([self.streams.index(member.stream) for member in self.members], device=device)
-        self.noise_level = torch.tensor([member.config.noise for member in self.members], device=device)
-        # Sharing needs equally many members to a stream; noise per question differs between members of a stream.
-        per_question = self.noisy and not self.pair_noise
-        self.shared = len(set(counts)) == 1 and (counts[0] == 1 or not per_question)
+        noise_level = torch.tensor([member.config.noise for member in self.members], device=device)
+        self.batches = Batches(self.data, self.streams, counts, noise_level, noise_per=self.noise_per)
         self.views = [
             [
                 Group(self.layout, self.parameters[:count], self.gradient[:count], number, self.groups)
@@ -138,85 +134,16 @@ class FusedRun:
         self.scored_together = scored_together(self.members, self.layout.models, device)
 
     def _train_epoch(self, epoch: int) -> None:
-        blocks = [stream.blocks for stream in self.streams]
-        rows, scale = self._epoch_blocks(blocks)
-        noise, chunk = self._noise_buffer()
-        going = len(self.streams)
-        for block in range(blocks[0]):
-            while blocks[going - 1] <= block:
-                going -= 1
-            if noise is not None and block % chunk == 0:
-                for number, stream in enumerate(self.streams[:going]):
-                    stream.fill_noise(noise[number, : min(chunk, blocks[number] - block)])
-            drawn = None if noise is None else noise[:going, block % chunk]
-            batch = self._gather(rows[:going, block], scale[:going, block], drawn)
+        for block, (going, batches) in enumerate(self.batches.epoch()):
             members = self.members[: self.leading[going - 1]]
-            for number, group in enumerate(self.views[going - 1]):
-                self.write_gradient(group, self._of_group(batch, number))
+            for number, (group, batch) in enumerate(zip(self.views[going - 1], batches, strict=True)):
+                self.write_gradient(group, batch)
                 self.optimizer.step(
                     [
                         member.rates[((epoch - 1) * member.stream.blocks + block) * self.groups + number]
                         for member in members
                     ]
                 )
-
-    def _epoch_blocks(self, blocks: list[int]) -> tuple[Tensor, Tensor]:
-        """The streams' question blocks on one leading axis, (S, blocks, B), and each question's scale.
-
-        Where every cell has one attempt, the scale is the question's share of its block; else it says which questions
-        count.
-        """
-        rows = torch.zeros(len(blocks), blocks[0], self.batch, dtype=torch.int64)
-        mask = torch.zeros(len(blocks), blocks[0], self.batch)
-        for number, stream in enumerate(self.streams):
-            rows[number, : blocks[number]], mask[number, : blocks[number]] = stream.epoch_blocks()
-        scale = mask / mask.sum(2, keepdim=True).clamp_min_(1.0) if self.data.weight is None else mask
-        device = self.data.device
-        return rows.to(device, non_blocking=True), scale[:, :, :, None].to(device, non_blocking=True)
-
-    def _gather(self, rows: Tensor, scale: Tensor, noise: Tensor | None) -> Batch:
-        """A block of questions (S, B) with all models' labels; `noise` is per question or per pair, as configured."""
-        data, flat = self.data, rows.reshape(-1)
-
-        def take(table: Tensor) -> Tensor:
-            return torch.index_select(table, 0, flat).view(*rows.shape, -1)
-
-        if data.weight is not None:
-            scale = scale * take(data.weight)
-        level = self.noise_level[: self.leading[len(rows) - 1]]
-        batch = Batch(take(data.encodings), take(data.target), scale, level, noise)
-        if not self.shared:
-            stream_of = self.stream_of[: len(level)]
-            batch = Batch(
-                batch.questions[stream_of],
-                batch.target[stream_of],
-                batch.scale[stream_of],
-                level,
-                None if noise is None else noise[stream_of],
-            )
-        if batch.noise is not None and not self.pair_noise:
-            batch.questions.addcmul_(level[:, None, None], batch.noise)
-            batch = batch._replace(noise=None)
-        return batch
-
-    def _of_group(self, block: Batch, number: int) -> Batch:
-        """The block restricted to one group of models, its cells weighted to sum to one."""
-        target = block.target[:, :, number :: self.groups]
-        models = target.shape[2]
-        if self.data.weight is None:
-            scale = block.scale / models
-        else:
-            scale = block.scale[:, :, number :: self.groups]
-            scale = scale / scale.sum((1, 2), keepdim=True).clamp_min(1.0)
-        noise = None if block.noise is None else block.noise[:, number, :, :models]
-        return Batch(block.questions, target, scale, block.noise_level, noise)
-
-    def _noise_buffer(self) -> tuple[Tensor | None, int]:
-        if not self.noisy:
-            return None, 1
-        shape = (self.groups, self.batch, self.group_size) if self.pair_noise else (self.batch, self.data.width)
-        chunk = noise_chunk_blocks(math.prod(shape))
-        return torch.empty(len(self.streams), chunk, *shape, device=self.data.device), chunk
 
     def _score_epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
         """Noise-free losses at the end of an epoch; keeps the best parameters and marks who diverged or ran stale."""
@@ -276,7 +203,8 @@ class FusedRun:
         self.gradient = self.gradient[staying].contiguous()
         self.best = self.best[staying].contiguous()
         self.optimizer.keep(staying, self.parameters, self.gradient)
-        self._bind_members()
+        if staying:
+            self._bind_members()
 
     def _finish(self, row: int) -> None:
         """Take the model of a member out of the fused tensors, and the member down as done."""

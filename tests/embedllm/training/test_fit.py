@@ -62,6 +62,7 @@ def test_members_that_share_a_stream_equal_single_fits(problem: FitData, model_g
 @pytest.mark.parametrize("groups", [1, 3])
 def test_training_follows_the_naive_loop_on_the_same_batches(problem: FitData, groups: int, monkeypatch):
     """Without noise, two epochs of ours equal two epochs of per-pair cross-entropy and torch.optim.Adam."""
+    from embedllm.training.batches import Batches
     from embedllm.training.fused import FusedRun
 
     config = BASE.replace(noise=0.0, epochs=2, keep="last", model_groups=groups, weight_decay=1e-3, seed=3)
@@ -69,8 +70,8 @@ def test_training_follows_the_naive_loop_on_the_same_batches(problem: FitData, g
     naive = NaiveEmbedLLM.copy_of(run.layout.export(run.parameters[0], config.embedding_dim), noise=0.0)
     optimizer = torch.optim.Adam(naive.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-    original = FusedRun._epoch_blocks
-    monkeypatch.setattr(FusedRun, "_epoch_blocks", lambda self, blocks: seen.append(original(self, blocks)) or seen[-1])
+    original = Batches.blocks
+    monkeypatch.setattr(Batches, "blocks", lambda self: seen.append(original(self)) or seen[-1])
     (member,) = run.train()
 
     order = torch.arange(MODELS)
