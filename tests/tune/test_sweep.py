@@ -14,7 +14,8 @@ from embedllm.data.simulate import simulate
 from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
-from tune.runner import Sweep, SweepFailed, rerun, resume_sweep, run_sweep
+from tune.rerun import rerun
+from tune.runner import Sweep, SweepFailed, resume_sweep, run_sweep
 from tune.search.study import SweepStudy, is_lost, read_records
 
 pytestmark = pytest.mark.usefixtures("ray_here")

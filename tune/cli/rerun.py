@@ -30,7 +30,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: Namespace) -> int:
     """Train the trial's configuration again on the same data and print both results; fails if the trial does."""
     from tune.labels import config_label, seeds_text
-    from tune.runner import rerun
+    from tune.rerun import rerun
 
     kept, again = rerun(args.sweep, args.trial)
     print(f"trial {args.trial}: {config_label(kept.config)}, {seeds_text(again.seeds)}", file=sys.stderr)

@@ -15,8 +15,8 @@ from tune.records import TrialState
 from tune.report.commands import QUESTION, fit_command, serve_command, sweep_command, winner_command
 from tune.report.runs import SweepRun
 from tune.results.finalists_table import finalist_notes, finalists_grid
+from tune.results.footnotes import unranked_footnotes
 from tune.results.grid import Grid, metric_title, with_spread
-from tune.results.leaderboard import unranked_footnotes
 from tune.results.leaderboard_table import constants, grids
 from tune.results.pareto import front_frame, front_sentences, pareto_front
 from tune.results.pareto_table import front_grid

@@ -8,8 +8,6 @@ column of them invites choosing by it.
 """
 
 import dataclasses
-import re
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
@@ -17,7 +15,6 @@ import pandas as pd
 from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
 from tune.config import OBJECTIVES
-from tune.labels import encoder_label
 from tune.records import TrialRecord, TrialState
 from tune.results.scores import DeltaIntervals
 
@@ -36,11 +33,6 @@ SEARCHED = (
 INTEGERS = ("rank", "ranked_budget", "training_questions", "batch_questions", "patience", "best_epoch")
 """Columns of whole numbers that may be missing."""
 DIFFERENCES = ("delta", "delta_low", "delta_high")
-
-REASONS_TOLD = 3
-"""Kinds of failure named below a leaderboard, the most frequent."""
-OWN_PART = re.compile(r"^seed \d+: |\s*\([^()]*\)| after epoch \d+")
-"""What of a reason is one trial's own: its seed, its epoch, and its values in brackets."""
 
 
 def leaderboard(
@@ -95,7 +87,7 @@ def leaderboard(
     comparable = [record for record in records if is_comparable(record, objective)]
     comparable.sort(key=lambda record: (sign * record.metrics[objective], record.role == "trial", record.trial))
     parts = []
-    for budget in _budgets(comparable):
+    for budget in budgets(comparable):
         group = [record for record in comparable if record.role == "baseline" or record.config.epochs == budget]
         rank = 0
         rows = []
@@ -134,67 +126,6 @@ def baseline_record(records: Sequence[TrialRecord], objective: str) -> TrialReco
     return min(complete, key=lambda record: sign * record.metrics[objective], default=None)
 
 
-def footnotes(records: Sequence[TrialRecord], objective: str, intervals: DeltaIntervals | None = None) -> list[str]:
-    """Sentences to stand below the table: what ranks, what is averaged, the baseline, what is missing and why.
-
-    Args:
-        records: all of the sweep, also those a filter has removed from the table.
-        objective: the metric that ranks.
-        intervals: of the differences to the baseline; None says nothing about them.
-    """
-    better = "lower" if OBJECTIVES[objective] == "minimize" else "higher"
-    lines = [f"Ranked by {objective} on validation questions, {better} is better; {spread_text(records)}."]
-    if len(_budgets([record for record in records if is_comparable(record, objective)])) > 1:
-        lines.append("Budgets differ, so each has its own ranks: fewer epochs are no equal comparison.")
-    return [*lines, *unranked_footnotes(records, objective, intervals)]
-
-
-def spread_text(records: Sequence[TrialRecord]) -> str:
-    """What stands behind the values: `mean ± sd over 3 seeds`."""
-    seeds = sorted({record.seeds for record in records if record.state == "COMPLETE"})
-    if seeds == [1]:
-        return "one seed, hence no sd"
-    return f"mean ± sd over {' or '.join(map(str, seeds))} seeds" if seeds else "no trial is complete yet"
-
-
-def unranked_footnotes(
-    records: Sequence[TrialRecord], objective: str, intervals: DeltaIntervals | None = None
-) -> list[str]:
-    """The sentences of :func:`footnotes` that say nothing about ranks: the baseline, differences, states."""
-    lines = []
-    comparable = [record for record in records if is_comparable(record, objective)]
-    baseline = baseline_record(records, objective)
-    if baseline is None:
-        reasons = [record.reason for record in records if record.role == "baseline" and record.state == "FAIL"]
-        why = f"failed ({_shortened(reasons[-1])})" if reasons else "has not finished"
-        lines.append(f"No differences to the baseline: the paper's recipe {why}.")
-    else:
-        config = baseline.config
-        lines.append(
-            f"Δ: difference to the baseline, the paper's recipe on the same data ({encoder_label(config.encoder)}, "
-            f"dim {config.embedding_dim}, α {config.noise:g}, {config.epochs} epochs)."
-        )
-        if intervals is not None:
-            lines += _interval_sentences(intervals, sum(record.role == "trial" for record in comparable))
-    lines.append(_state_sentence(records))
-    return lines
-
-
-def _interval_sentences(intervals: DeltaIntervals, num_trials: int) -> list[str]:
-    lines = []
-    if intervals.bounds:
-        line = (
-            f"[ ]: paired 95 % percentile interval of Δ over {intervals.questions:,} validation questions, seeds "
-            "averaged."
-        )
-        if num_trials > 1:
-            line += f" Not corrected for the {num_trials} trials compared: the best of many looks better than it is."
-        lines.append(line)
-    if intervals.missing is not None:
-        lines.append(f"{'Incomplete' if intervals.bounds else 'No'} intervals: {intervals.missing}.")
-    return lines
-
-
 def _check(objective: str, top: int | None, states: Collection[TrialState] | None) -> None:
     known = ("COMPLETE", *UNRANKED_ORDER)
     problems = []
@@ -209,7 +140,7 @@ def _check(objective: str, top: int | None, states: Collection[TrialState] | Non
         raise ConfigError("invalid leaderboard: " + "; ".join(problems))
 
 
-def _budgets(comparable: Sequence[TrialRecord]) -> list[int]:
+def budgets(comparable: Sequence[TrialRecord]) -> list[int]:
     """Epochs of the groups to rank, the largest first; the baseline's own where it is all there is."""
     trials = {record.config.epochs for record in comparable if record.role == "trial"}
     return sorted(trials or {record.config.epochs for record in comparable}, reverse=True)
@@ -295,27 +226,3 @@ def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 def _check_column(column: str, known: Sequence[str]) -> None:
     if column not in known:
         raise ConfigError(f"cannot sort by {column!r}; allowed: {', '.join(known)}")
-
-
-def _state_sentence(records: Sequence[TrialRecord]) -> str:
-    counts = Counter(record.state for record in records if record.role == "trial")
-    parts = [f"{counts['COMPLETE']} complete"]
-    if counts["PRUNED"]:
-        parts.append(f"{counts['PRUNED']} pruned (fewer epochs, not ranked)")
-    if counts["RUNNING"]:
-        parts.append(f"{counts['RUNNING']} running")
-    failed = f"{counts['FAIL']} failed"
-    if counts["FAIL"]:
-        reasons = Counter(_shortened(r.reason) for r in records if r.state == "FAIL" and r.role == "trial")
-        told = [f"{count} × {reason}" for reason, count in reasons.most_common(REASONS_TOLD)]
-        if len(reasons) > REASONS_TOLD:
-            told.append(f"{len(reasons) - REASONS_TOLD} other reasons")
-        failed += f" ({'; '.join(told)})"
-    return "Trials: " + ", ".join([*parts, failed]) + "."
-
-
-def _shortened(reason: str | None) -> str:
-    """The first line of a reason without what is the trial's own, at most 100 characters, so that equal ones count."""
-    lines = (reason or "").strip().splitlines() or ["no reason given"]
-    text = OWN_PART.sub("", lines[0])
-    return text if len(text) <= 100 else text[:99] + "…"

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tune.records import TrialRecord
-from tune.results.leaderboard import is_comparable, leaderboard, sorted_by, spread_text
+from tune.results.footnotes import spread_text
+from tune.results.leaderboard import is_comparable, leaderboard, sorted_by
 from tune.search.objectives import COSTS, Objective, objective_value
 
 MOST_OF_THE_GAIN = 0.9

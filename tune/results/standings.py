@@ -18,7 +18,8 @@ from tune.config import SweepConfig
 from tune.folder import SweepFolder
 from tune.records import TrialRecord, TrialState
 from tune.results.finalists import finalist_metrics
-from tune.results.leaderboard import baseline_record, footnotes, is_comparable, leaderboard
+from tune.results.footnotes import footnotes
+from tune.results.leaderboard import baseline_record, is_comparable, leaderboard
 from tune.results.scores import DeltaIntervals, delta_intervals
 from tune.results.winner import Winner, read_winner
 from tune.search.study import best_record, is_lost, read_records

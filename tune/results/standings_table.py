@@ -6,7 +6,7 @@ from typing import Literal
 from rich.console import Console
 
 from tune.records import TrialState
-from tune.results.leaderboard import unranked_footnotes
+from tune.results.footnotes import unranked_footnotes
 from tune.results.leaderboard_table import render
 from tune.results.pareto import front_frame, front_sentences, pareto_front
 from tune.results.pareto_table import render_front

@@ -10,7 +10,8 @@ from rich.console import Console
 
 from embedllm.config import FitConfig
 from tune.records import TrialRecord
-from tune.results.leaderboard import footnotes, leaderboard
+from tune.results.footnotes import footnotes
+from tune.results.leaderboard import leaderboard
 from tune.results.leaderboard_table import render
 from tune.results.scores import DeltaIntervals
 
