@@ -10,23 +10,20 @@ import argparse
 import dataclasses
 import difflib
 import re
-import shutil
 import textwrap
-import types
 import typing
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import docstring_parser
 import jsonargparse
 import yaml
 
+from embedllm.cli.wording import HELP_WIDTH, HelpFormatter, allowed_values, as_typed, may_be_null, metavar_of
 from embedllm.errors import ConfigError, EmbedLLMError
-
-HELP_WIDTH = 100
 
 HIDDEN = ("print_shtab",)
 """Arguments jsonargparse adds by itself while parsing, and `--help` does not show."""
@@ -65,7 +62,7 @@ class Parser(jsonargparse.ArgumentParser):
         own: dict[str, Any] = {
             "description": summary,
             "epilog": "example:\n" + "\n".join(f"  {line}" for line in example.strip().splitlines()),
-            "formatter_class": _HelpFormatter,
+            "formatter_class": HelpFormatter,
             "exit_on_error": False,
             "print_config": None,
             "allow_abbrev": False,
@@ -112,7 +109,7 @@ class Parser(jsonargparse.ArgumentParser):
             value = getattr(config, name)
             option = option_of(prefix + name)
             own = notation.get(name) if isinstance(notation, Mapping) else notation
-            shown = _shown(value) if own is None or value is None else own.show(value)
+            shown = as_typed(value) if own is None or value is None else own.show(value)
             if own is not None:
                 self._notations[option] = own
             if hints[name] is bool:
@@ -121,7 +118,7 @@ class Parser(jsonargparse.ArgumentParser):
                 option,
                 type=hints[name],
                 default=argparse.SUPPRESS,
-                metavar=_metavar(hints[name]) if own is None else own.metavar,
+                metavar=metavar_of(hints[name]) if own is None else own.metavar,
                 help=f"{text} (default: {shown})",
             )
 
@@ -164,6 +161,7 @@ class Parser(jsonargparse.ArgumentParser):
         `--config` comes first, so that options win over it; names may have underscores, as in YAML, or dashes, however
         the option itself is spelled; `--deterministic` stands for `--deterministic true`; list notations become YAML.
         """
+        valued = {*self._notations, "--config"} & self._option_string_actions.keys()
         spelled = {option.replace("_", "-"): option for option in self._option_string_actions}
         first: list[str] = []
         others: list[str] = []
@@ -180,12 +178,18 @@ class Parser(jsonargparse.ArgumentParser):
             given: str | None = value if equals else None
             if given is None and name in self._flags:
                 given = words.popleft() if words and words[0] in ("true", "false") else "true"
-            if given is None and words and (name == "--config" or name in self._notations):
+            if given is None and name in valued:
+                if not words or words[0].startswith("--"):
+                    raise UsageError(self._value_missing(name))
                 given = words.popleft()
             if given is not None and name in self._notations:
                 given = self._notations[name].to_yaml(given)
             (first if name == "--config" else others).append(name if given is None else f"{name}={given}")
         return [*first, *others]
+
+    def _value_missing(self, option: str) -> str:
+        action = self._option_string_actions[option]
+        return f"{option} needs a value, as in `{option} {action.metavar or action.dest.upper()}`"
 
     def _reworded(self, message: str) -> str:
         """jsonargparse's message in the words of the option at fault."""
@@ -199,12 +203,14 @@ class Parser(jsonargparse.ArgumentParser):
         if missing := re.fullmatch(r"the following arguments are required: (.*)", message):
             wanted = [action for action in self._actions if action.dest in missing[1].split(", ")]
             return "missing " + ", ".join((action.option_strings or [str(action.metavar)])[0] for action in wanted)
+        if bare := re.fullmatch(r"argument (--[^\s/:]+)\S*: expected (?:one|at least one) argument", message):
+            return self._value_missing(bare[1])
         if value := re.fullmatch(r'Parser key "([\w.]+)".*(?:Got|Given) value: (.*)', message, flags=re.DOTALL):
             action = next((action for action in self._actions if action.dest == value[1]), None)
             hint = getattr(action, "_typehint", None)
             if hint is not None:
                 given = value[2].strip()
-                return f"{value[1]} must be {_allowed(hint)} but is {'null' if given == 'None' else repr(given)}"
+                return f"{value[1]} must be {allowed_values(hint)} but is {'null' if given == 'None' else repr(given)}"
         return re.sub(r'^Parser key "([\w.]+)":\s*', r"\1: ", message)
 
 
@@ -229,32 +235,13 @@ class _ConfigFile(jsonargparse.ActionConfigFile):
         given = dict(_flat(content, parser.keys()))
         check_keys(given, parser.keys(), str(path))
         problems = [
-            f"{action.dest} must be {_allowed(action._typehint)} but is null"
+            f"{action.dest} must be {allowed_values(action._typehint)} but is null"
             for action in parser._actions
-            if given.get(action.dest, ...) is None and not _may_be_null(action)
+            if given.get(action.dest, ...) is None and not may_be_null(action)
         ]
         if problems:
             raise UsageError(f"{path}: " + "; ".join(problems))
         super().__call__(parser, cfg, values, option_string)
-
-
-class _HelpFormatter(jsonargparse.DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Help without type jargon: the metavar tells the type, the text the default."""
-
-    def __init__(self, prog: str, **options: Any) -> None:
-        width = min(HELP_WIDTH, shutil.get_terminal_size((HELP_WIDTH, 24)).columns - 2)
-        super().__init__(prog, **{**options, "width": width, "max_help_position": 32})
-
-    def _format_action_invocation(self, action: argparse.Action) -> str:
-        text = super()._format_action_invocation(action)
-        # jsonargparse also takes `--name+ VALUE`, to append to a list: left to those who know.
-        appending = any(option.endswith("+") for option in action.option_strings)
-        return text.partition(", ")[0] if appending else text
-
-    def _get_help_string(self, action: argparse.Action) -> str:
-        text = action.help or ""
-        shown = action.default not in (None, False, argparse.SUPPRESS) and action.option_strings
-        return f"{text} (default: {action.default})" if shown and not action.required else text
 
 
 def option_of(name: str) -> str:
@@ -288,48 +275,3 @@ def _flat(content: Mapping[Any, Any], allowed: Sequence[str], prefix: str = "") 
             yield from _flat(value, allowed, f"{name}.")
         else:
             yield name, value
-
-
-def _may_be_null(action: argparse.Action) -> bool:
-    """Whether null is of the argument's type, or what it is when left out; without a type anything is allowed."""
-    hint = getattr(action, "_typehint", None)
-    left_out = action.default is None or action.nargs == "?"
-    return left_out or hint in (None, Any) or type(None) in typing.get_args(hint)
-
-
-def _metavar(hint: Any) -> str:
-    """What stands for the value in `--help`: `INT`, `{pair,question}`, `INT|null`."""
-    if typing.get_origin(hint) is Literal:
-        return "{" + ",".join(map(str, typing.get_args(hint))) + "}"
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return "|".join(_metavar(part) for part in typing.get_args(hint))
-    if typing.get_origin(hint) in (list, tuple):
-        return "[" + _metavar(typing.get_args(hint)[0]) + ",…]"
-    return {int: "INT", float: "NUMBER", str: "TEXT", bool: "true|false", type(None): "null"}.get(hint, "VALUE")
-
-
-def _allowed(hint: Any) -> str:
-    """What a value of this type may be, in words."""
-    if typing.get_origin(hint) is Literal:
-        return "one of " + ", ".join(map(str, typing.get_args(hint)))
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        parts = [_allowed(part) for part in typing.get_args(hint)]
-        # Of `a mapping` and `a mapping of name, direction` the second says it all.
-        return " or ".join(part for part in parts if not any(other.startswith(f"{part} of ") for other in parts))
-    if typing.get_origin(hint) is dict:
-        return "a mapping"
-    if typing.get_origin(hint) in (list, tuple):
-        return f"a list, each {_allowed(typing.get_args(hint)[0])}"
-    if dataclasses.is_dataclass(hint):
-        return "a mapping of " + ", ".join(field.name for field in dataclasses.fields(hint))
-    words = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null"}
-    return words.get(hint, str(hint))
-
-
-def _shown(value: Any) -> str:
-    """A default as it would be typed."""
-    if value is None or isinstance(value, bool):
-        return str(yaml.safe_dump(value).split()[0])
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(_shown(part) for part in value) + "]"
-    return str(value)

@@ -1,10 +1,11 @@
 """The parser: typed fields, YAML, overrides, and the text of every error."""
 
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from embedllm.cli.parser import Parser, UsageError, nearest
+from embedllm.cli.parser import Notation, Parser, UsageError, nearest
 from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
 
@@ -74,7 +75,10 @@ def test_words_after_the_double_dash_are_left_alone(parser: Parser) -> None:
         (["--noise", "loud"], "noise must be a number but is 'loud'"),
         (["--batch-questions", "x"], "batch_questions must be a whole number or null but is 'x'"),
         (["--noise-per", "epoch"], "noise_per must be one of pair, question but is 'epoch'"),
-        (["--noise"], "argument --noise: expected one argument"),
+        (["--noise"], "--noise needs a value, as in `--noise NUMBER`"),
+        (["--noise", "--epochs", "3"], "--noise needs a value, as in `--noise NUMBER`"),
+        (["--config"], "--config needs a value, as in `--config FILE`"),
+        (["--config", "--noise", "0.3"], "--config needs a value, as in `--config FILE`"),
         (["--embed", "3"], "unknown option --embed; the nearest allowed is --embedding-dim"),
         (["--config", "no.yaml"], "--config: there is no file no.yaml"),
     ],
@@ -184,3 +188,45 @@ def test_nearest() -> None:
     assert nearest("lerning_rate", ["noise", "learning_rate"]) == "learning_rate"
     assert nearest("bach", ["patience", "epochs", "batch_questions"]) == "batch_questions"
     assert nearest("zzz", ["noise"]) == "noise"
+
+
+@pytest.fixture
+def listing() -> Parser:
+    parser = Parser("tune run")
+    commas = Notation("A,B,…", lambda typed: f"[{typed}]", str)
+    parser.add_fields("lists", Lists(), notation=commas)
+    parser.complete()
+    return parser
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Fields that are typed as lists.
+
+    Args:
+        shifts: numbers.
+        sizes: more numbers.
+    """
+
+    shifts: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+
+
+def test_a_listed_value_may_be_a_negative_number(listing: Parser) -> None:
+    arguments = listing.parse(["--shifts", "-1,2", "--sizes", "3"])
+    assert (arguments.shifts, arguments.sizes) == ([-1, 2], [3])
+
+
+@pytest.mark.parametrize("words", [["--shifts", "--sizes", "3"], ["--sizes", "3", "--shifts"], ["--shifts", "--"]])
+def test_the_next_option_is_not_taken_as_a_value(listing: Parser, words: list[str]) -> None:
+    with pytest.raises(UsageError, match=r"^--shifts needs a value, as in `--shifts A,B,…`$"):
+        listing.parse(words)
+
+
+def test_an_option_of_other_commands_is_unknown_even_without_its_value(listing: Parser) -> None:
+    with pytest.raises(UsageError, match="unknown option --config"):
+        listing.parse(["--config"])
+
+
+def test_a_negative_number_is_a_value(parser: Parser) -> None:
+    assert given(parser, "--noise", "-1") == {"noise": -1.0}
