@@ -69,7 +69,10 @@ class Artifact:
         return self.predict_encoded(self.encoder.encode(texts))
 
     def predict_encoded(self, encodings: np.ndarray) -> np.ndarray:
-        """The same from encodings of shape (questions, width) made by this artifact's encoder."""
+        """The same from encodings of shape (questions, width) made by this artifact's encoder.
+
+        The route of a question is the argmax over models.
+        """
         return mean_probability(self.models, encodings)
 
 
@@ -78,7 +81,8 @@ def mean_probability(models: Sequence[EmbedLLM], encodings: np.ndarray) -> np.nd
     total = models[0].predict_proba(encodings)
     for model in models[1:]:
         total += model.predict_proba(encodings)
-    return total / len(models)
+    total /= len(models)
+    return total
 
 
 def check_target(folder: str | os.PathLike[str]) -> Path:

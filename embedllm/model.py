@@ -9,6 +9,7 @@ The official head maps p_m * h to two classes; the difference of its rows, w, an
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -46,8 +47,13 @@ class EmbedLLM:
         """Width D of the question encodings the model reads."""
         return self.projection.shape[0]
 
-    def collapse(self) -> tuple[Tensor, Tensor]:
-        """The same function as one linear map: weights V (M, D) and offset (M,), so that z = V q + offset."""
+    @cached_property
+    def collapsed(self) -> tuple[Tensor, Tensor]:
+        """The same function as one linear map: weights V (M, D) and offset (M,), so that z = V q + offset.
+
+        Computed once, at first use: for a few questions it costs more than the answer. Do not modify the parameters
+        of a model that has predicted.
+        """
         scaled = self.model_embeddings * (self.head_weight[1] - self.head_weight[0])
         weights = scaled @ self.projection.T
         offset = scaled @ self.bias + (self.head_bias[1] - self.head_bias[0])
@@ -65,18 +71,22 @@ class EmbedLLM:
         Raises:
             ValueError: if the encodings' width is not the model's.
         """
+        return self._log_odds(encodings).numpy()
+
+    def predict_proba(self, encodings: np.ndarray) -> np.ndarray:
+        """P(correct), float32 of shape (models, questions), for encodings as in :meth:`logits`."""
+        return self._log_odds(encodings).sigmoid_().numpy()
+
+    def _log_odds(self, encodings: np.ndarray) -> Tensor:
         if encodings.ndim != 2 or encodings.shape[1] != self.width:
             raise ValueError(
                 f"encodings have shape {encodings.shape}; this model reads (questions, {self.width}): "
                 "encode the questions with the encoder the model was trained on"
             )
-        weights, offset = self.collapse()
-        questions = torch.from_numpy(np.ascontiguousarray(encodings, dtype=np.float32))
-        return torch.addmm(offset[:, None], weights, questions.T).numpy()
-
-    def predict_proba(self, encodings: np.ndarray) -> np.ndarray:
-        """P(correct), float32 of shape (models, questions), for encodings of shape (questions, D)."""
-        return torch.sigmoid(torch.from_numpy(self.logits(encodings))).numpy()
+        weights, offset = self.collapsed
+        # Writable, because PyTorch warns about sharing arrays that are not, as those of Ray's object store.
+        questions = torch.from_numpy(np.require(encodings, np.float32, ["C", "W"]))
+        return torch.addmm(offset[:, None], weights, questions.T)
 
     def tensors(self) -> dict[str, Tensor]:
         """The parameters by name, as stored in an artifact."""

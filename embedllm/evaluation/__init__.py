@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from embedllm.evaluation.metrics import CORRECTNESS_METRICS, correctness_metrics
     from embedllm.evaluation.paired import TInterval, corrected_interval, holm, paired_interval
     from embedllm.evaluation.report import METRICS, benchmark_table, evaluate, model_table
-    from embedllm.evaluation.router import Router
     from embedllm.evaluation.routing import (
         ROUTING_METRICS,
         Labels,
@@ -43,7 +42,6 @@ __getattr__ = imported_on_use(
         "metrics": ("CORRECTNESS_METRICS", "correctness_metrics"),
         "paired": ("TInterval", "corrected_interval", "holm", "paired_interval"),
         "report": ("METRICS", "benchmark_table", "evaluate", "model_table"),
-        "router": ("Router",),
         "routing": ("ROUTING_METRICS", "Labels", "RoutingReport", "route_by", "routing_metrics", "routing_report"),
         "scaling_law": ("ScalingLaw", "fit_scaling_law"),
     },
@@ -62,7 +60,6 @@ __all__ = [
     "LogisticWeights",
     "NearestNeighbours",
     "PairedDifference",
-    "Router",
     "RoutingReport",
     "ScalingLaw",
     "TInterval",

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import pdist, squareform
 
 from embedllm.errors import DataError
 from embedllm.model import EmbedLLM
@@ -43,7 +44,7 @@ class Space:
     @property
     def distances(self) -> np.ndarray:
         """Float64 of shape (models, models), symmetric, zero on the diagonal."""
-        return pairwise_distances(self.vectors)
+        return squareform(pdist(self.vectors))
 
 
 def embedding_space(embeddings: Sequence[np.ndarray]) -> Space:
@@ -127,7 +128,7 @@ class QuestionMoments:
 def function_coordinates(model: EmbedLLM, questions: QuestionMoments) -> np.ndarray:
     """Coordinates whose Euclidean distances are root mean square differences of predicted log-odds.
 
-    With V = U W' (:meth:`EmbedLLM.collapse`), the mean over questions of (z_m - z_n)² is the squared difference of the
+    With V = U W' (:attr:`EmbedLLM.collapsed`), the mean over questions of (z_m - z_n)² is the squared difference of the
     two mean log-odds plus (v_m - v_n)' Cov(q) (v_m - v_n). The first coordinate is the mean log-odds, the others carry
     the rest in as few coordinates as possible.
 
@@ -143,22 +144,12 @@ def function_coordinates(model: EmbedLLM, questions: QuestionMoments) -> np.ndar
     """
     if len(questions.mean) != model.width:
         raise DataError("the encodings", [f"they have width {len(questions.mean)}; the model's is {model.width}"])
-    weights, offset = model.collapse()
+    weights, offset = model.collapsed
     slopes = weights.numpy().astype(np.float64)
     level = slopes @ questions.mean + offset.numpy()
     # With R R' = Cov(q), distances of the rows of V R are those asked for.
     left, singular, _ = np.linalg.svd(slopes @ questions.root, full_matrices=False)
     return np.concatenate([level[:, None], left * singular], axis=1).astype(np.float32)
-
-
-def pairwise_distances(vectors: np.ndarray) -> np.ndarray:
-    """Euclidean distances of the rows: float64 of shape (rows, rows), exactly symmetric with a zero diagonal."""
-    centred = vectors - vectors.mean(axis=0)
-    squares = np.square(centred).sum(axis=1)
-    squared = squares[:, None] + squares[None] - 2 * (centred @ centred.T)
-    squared[squared < 1e-12 * (squares[:, None] + squares[None])] = 0  # rounding of equal rows
-    np.fill_diagonal(squared, 0)
-    return np.sqrt((squared + squared.T) / 2)
 
 
 def _checked(per_seed: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -122,7 +122,7 @@ def test_scalar_noise_has_the_distribution_of_the_official_noise():
     with torch.no_grad():
         logits = naive(torch.arange(MODELS).repeat(draws), question.expand(draws * MODELS, -1))
     z = (logits[:, 1] - logits[:, 0]).view(draws, MODELS)
-    weights, offset = model.collapse()
+    weights, offset = model.collapsed
     centre, spread = weights @ question[0] + offset, alpha * weights.norm(dim=1)
     assert torch.all((z.mean(0) - centre).abs() < 4 * spread / math.sqrt(draws))
     assert torch.all((z.std(0) / spread - 1).abs() < 4 / math.sqrt(2 * draws))
@@ -187,7 +187,7 @@ def test_members_are_collapsed_together_as_each_alone():
     layout, flat = members()
     weights, offset = layout.collapse(flat)
     for member, dim in enumerate(DIMS):
-        alone = layout.export(flat[member], dim).collapse()
+        alone = layout.export(flat[member], dim).collapsed
         torch.testing.assert_close((weights[member], offset[member]), alone, rtol=1e-5, atol=1e-6)
 
 
