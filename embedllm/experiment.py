@@ -19,7 +19,17 @@ from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.splits import Split, default_split, given_split, nested_subset, random_split
 from embedllm.encoders import Encodings, encode_data
 from embedllm.errors import ConfigError, DataError, EmbedLLMError
-from embedllm.evaluation import METRICS, Labels, evaluate, evaluate_baselines, routing_report, standard_errors
+from embedllm.evaluation import (
+    METRICS,
+    Labels,
+    evaluate,
+    evaluate_baselines,
+    oracle,
+    random_by_share,
+    route_by,
+    selection_shares,
+    standard_errors,
+)
 from embedllm.training import FitData, FitResult, fit_many
 from embedllm.training.data import checked_device
 
@@ -128,7 +138,7 @@ def fit_and_compare(
         | {name: row[name] for name in (*METRICS, "note")}
         for row in baselines.to_dict("records")
     ]
-    rows += _bounds(mean_probability(models, encodings.matrix[questions]), data, questions, learned_from, side)
+    rows += _bounds(mean_probability(models, encodings.matrix[questions]), data, questions, side)
     return Comparison(data, split, config, encodings, results, rows)
 
 
@@ -187,19 +197,18 @@ def _model_rows(
 
 
 def _bounds(
-    probability: np.ndarray, data: CorrectnessMatrix, questions: np.ndarray, split: Split, side: Side
+    probability: np.ndarray, data: CorrectnessMatrix, questions: np.ndarray, side: Side
 ) -> list[dict[str, Any]]:
     """What routing earns by chance, with the same shares of questions per model, and at most."""
-    report = routing_report(probability, Labels(*_labels(data, questions)), Labels(*_labels(data, split.train)))
+    labels = Labels(*_labels(data, questions))
+    chance = random_by_share(selection_shares(route_by(probability, labels), data.num_models), labels)
+    best = oracle(labels)
     common = {"side": side, "seeds": 1}
     return [
-        {"method": "random_by_share", "title": "random, same shares", **common, "routing_micro": report.random_by_share}
+        {"method": "random_by_share", "title": "random, same shares", **common, "routing_micro": chance}
         | {"note": "routes at random, each model as often as EmbedLLM chooses it"},
-        {"method": "oracle", "title": "oracle", **common, "routing_micro": report.oracle.micro}
-        | {
-            "routing_macro": report.oracle.macro,
-            "note": "routes in hindsight, to a model that is right if there is one",
-        },
+        {"method": "oracle", "title": "oracle", **common, "routing_micro": best.micro}
+        | {"routing_macro": best.macro, "note": "routes in hindsight, to a model that is right if there is one"},
     ]
 
 

@@ -11,7 +11,7 @@ from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.splits import Split, default_split, given_split, random_split
 from embedllm.encoders import encode_with
 from embedllm.errors import DataError
-from embedllm.evaluation import benchmark_table, evaluate, model_table
+from embedllm.evaluation import Labels, benchmark_table, evaluate, model_table, oracle
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,8 @@ class Score:
 
     Args:
         rows: tidy, a dict per row: side, models and questions (how many the row is about), the benchmark or model_name
-            if it is about one, the metrics.
+            if it is about one, the metrics; of routing, `routing_regret`, what it lost against the best model of each
+            question, or for an LLM `routed_share`, the share of the questions that are routed to it.
         notes: what a reader of the numbers must know.
     """
 
@@ -83,7 +84,9 @@ def score_artifact(
     if by == "model":
         names = [artifact.model_names[model] for model in known]
         return Score([about | {"models": 1} | row for row in _rows(model_table(probability, *labels, names))], notes)
-    return Score([about | evaluate(probability, *labels, benchmarks)], notes)
+    metrics = evaluate(probability, *labels, benchmarks)
+    regret = oracle(Labels(*labels, benchmarks)).micro - metrics["routing_micro"]
+    return Score([about | metrics | {"routing_regret": regret}], notes)
 
 
 def _rows(table: "pd.DataFrame") -> list[dict[str, Any]]:

@@ -9,12 +9,7 @@ from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
     from embedllm.evaluation.baselines import BASELINES, Baseline, evaluate_baselines
-    from embedllm.evaluation.bootstrap import (
-        BOOTSTRAP_METRICS,
-        PairedDifference,
-        paired_bootstrap,
-        standard_errors,
-    )
+    from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS, standard_errors
     from embedllm.evaluation.knn import NearestNeighbours
     from embedllm.evaluation.logistic import LogisticPath, LogisticWeights
     from embedllm.evaluation.lookup import AccuracyTable
@@ -24,10 +19,11 @@ if TYPE_CHECKING:
     from embedllm.evaluation.routing import (
         ROUTING_METRICS,
         Labels,
-        RoutingReport,
+        oracle,
+        random_by_share,
         route_by,
         routing_metrics,
-        routing_report,
+        selection_shares,
     )
     from embedllm.evaluation.scaling_law import ScalingLaw, fit_scaling_law
 
@@ -35,14 +31,22 @@ __getattr__ = imported_on_use(
     __name__,
     {
         "baselines": ("BASELINES", "Baseline", "evaluate_baselines"),
-        "bootstrap": ("BOOTSTRAP_METRICS", "PairedDifference", "paired_bootstrap", "standard_errors"),
+        "bootstrap": ("BOOTSTRAP_METRICS", "standard_errors"),
         "knn": ("NearestNeighbours",),
         "logistic": ("LogisticPath", "LogisticWeights"),
         "lookup": ("AccuracyTable",),
         "metrics": ("CORRECTNESS_METRICS", "correctness_metrics"),
         "paired": ("TInterval", "corrected_interval", "holm", "paired_interval"),
         "report": ("METRICS", "benchmark_table", "evaluate", "model_table"),
-        "routing": ("ROUTING_METRICS", "Labels", "RoutingReport", "route_by", "routing_metrics", "routing_report"),
+        "routing": (
+            "ROUTING_METRICS",
+            "Labels",
+            "oracle",
+            "random_by_share",
+            "route_by",
+            "routing_metrics",
+            "selection_shares",
+        ),
         "scaling_law": ("ScalingLaw", "fit_scaling_law"),
     },
 )
@@ -59,8 +63,6 @@ __all__ = [
     "LogisticPath",
     "LogisticWeights",
     "NearestNeighbours",
-    "PairedDifference",
-    "RoutingReport",
     "ScalingLaw",
     "TInterval",
     "benchmark_table",
@@ -71,10 +73,11 @@ __all__ = [
     "fit_scaling_law",
     "holm",
     "model_table",
-    "paired_bootstrap",
+    "oracle",
     "paired_interval",
+    "random_by_share",
     "route_by",
     "routing_metrics",
-    "routing_report",
+    "selection_shares",
     "standard_errors",
 ]

@@ -1,11 +1,10 @@
-"""Is the difference between two methods more than luck of the questions? Standard errors and paired intervals.
+"""Does the choice of questions alone explain a difference between two methods? Standard errors and paired intervals.
 
 The question is the unit of resampling: all models answer the same questions, so the cells of one question are not
 independent. Both methods are judged on the same resampled questions, which removes what they have in common.
 """
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -16,89 +15,6 @@ from embedllm.evaluation.routing import Labels, route_by
 BOOTSTRAP_METRICS = ("accuracy", "log_loss", "brier", "routing_micro")
 BLOCK_DRAWS = 2**23
 """Questions drawn at a time; bounds the memory of the resampling counts to 64 MB."""
-
-
-@dataclass(frozen=True)
-class PairedDifference:
-    """Difference `first - second` of a metric between two methods on the same questions."""
-
-    metric: str
-    first: float
-    second: float
-    difference: float
-    standard_error: float
-    """Standard deviation of the difference over resamples."""
-    low: float
-    """Lower end of the percentile interval."""
-    high: float
-    """Upper end of the percentile interval."""
-    confidence: float
-
-    @property
-    def significant(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
-
-
-def paired_bootstrap(
-    first: np.ndarray,
-    second: np.ndarray,
-    correct: np.ndarray,
-    attempts: np.ndarray,
-    *,
-    metric: str = "log_loss",
-    resamples: int = 2000,
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> PairedDifference:
-    """Bootstrap over questions of the difference between two methods' metric.
-
-    Args:
-        first: float of shape (models, questions), P(right answer) by one method.
-        second: the same by the other method.
-        correct: uint8 of the same shape, right answers per cell.
-        attempts: uint8 of the same shape, graded answers per cell; 0 = missing.
-        metric: one of :data:`BOOTSTRAP_METRICS`.
-        resamples: number of resampled question sets.
-        confidence: coverage of the percentile interval, in (0, 1).
-        seed: seed of the resampling.
-
-    Returns:
-        The difference, NaN without any label; its error and interval are NaN with fewer than two labelled questions.
-
-    Raises:
-        ConfigError: for an unknown metric, or a number out of range.
-        DataError: if shapes differ, or a probability of a graded cell is outside [0, 1] or NaN.
-    """
-    if resamples < 2 or not 0 < confidence < 1:
-        raise ConfigError(
-            f"resamples must be at least 2 and confidence between 0 and 1 but they are {resamples} and {confidence}"
-        )
-    totals_first, weights = question_totals(metric, first, correct, attempts)
-    totals_second, _ = question_totals(metric, second, correct, attempts)
-    if not weights.any():
-        nan = math.nan
-        return PairedDifference(metric, nan, nan, nan, nan, nan, nan, confidence)
-    columns = np.stack([totals_first, totals_second, weights], axis=1)
-    value_first, value_second = (columns[:, :2].sum(axis=0) / weights.sum()).tolist()
-    difference = value_first - value_second
-    if np.count_nonzero(weights) < 2:  # every resample is the same question, which looks like certainty
-        return PairedDifference(metric, value_first, value_second, difference, math.nan, math.nan, math.nan, confidence)
-    sums = _resampled_sums(columns, resamples, np.random.default_rng(seed))
-    with np.errstate(invalid="ignore"):  # 0/0 where no drawn question has a label
-        differences = (sums[:, 0] - sums[:, 1]) / sums[:, 2]
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(differences, [tail, 1 - tail])
-    return PairedDifference(
-        metric=metric,
-        first=value_first,
-        second=value_second,
-        difference=difference,
-        standard_error=float(np.nanstd(differences, ddof=1)),
-        low=float(low),
-        high=float(high),
-        confidence=confidence,
-    )
 
 
 def bootstrap_intervals(

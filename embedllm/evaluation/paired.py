@@ -27,11 +27,6 @@ class TInterval:
     n: int
     confidence: float
 
-    @property
-    def significant(self) -> bool:
-        """Whether the interval excludes zero. Where several comparisons are made, use :func:`holm` instead."""
-        return self.low > 0 or self.high < 0
-
 
 def t_interval(values: np.ndarray, confidence: float = 0.95) -> TInterval:
     """Interval of the mean of independent values, float of shape (n,).

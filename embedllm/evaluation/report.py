@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from embedllm.evaluation.metrics import CORRECTNESS_METRICS, correctness_metrics
-from embedllm.evaluation.routing import ROUTING_METRICS, routing_metrics
+from embedllm.evaluation.routing import ROUTING_METRICS, Labels, oracle, route_by, routing_metrics, selection_shares
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,22 +40,33 @@ def benchmark_table(
 ) -> "pd.DataFrame":
     """One row per benchmark (index): questions, answers, share_right, predicted_share and the metrics over all models.
 
+    Routing is judged by `routing_micro` and `routing_regret`, which the best model of each question would have earned
+    more.
+
     Args: as :func:`evaluate`.
     """
     import pandas as pd
 
+    labels = Labels(correct, attempts, benchmarks)
+    routed, best = route_by(probability, labels).per_benchmark(), oracle(labels).per_benchmark()
     rows = {}
     for name in sorted(set(benchmarks.tolist())):
         part = benchmarks == name
-        counts = {"questions": int(part.sum())}
-        rows[name] = {**counts, **_describe(probability[:, part], correct[:, part], attempts[:, part])}
+        rows[name] = {
+            "questions": int(part.sum()),
+            **_describe(probability[:, part], correct[:, part], attempts[:, part]),
+            "routing_micro": routed.get(name, np.nan),
+            "routing_regret": best.get(name, np.nan) - routed.get(name, np.nan),
+        }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("benchmark")
 
 
 def model_table(
     probability: np.ndarray, correct: np.ndarray, attempts: np.ndarray, model_names: Sequence[str]
 ) -> "pd.DataFrame":
-    """One row per model, in model order: model_name, answers, share_right, predicted_share and its metrics.
+    """One row per model, in model order: model_name, answers, share_right, predicted_share, its metrics, routed_share.
+
+    `routed_share` is the share of the questions with a label for which routing chooses the model.
 
     Args:
         probability: float of shape (models, questions), P(right answer).
@@ -65,8 +76,14 @@ def model_table(
     """
     import pandas as pd
 
+    labels = Labels(correct, attempts, np.full(attempts.shape[1], ""))
+    shares = selection_shares(route_by(probability, labels), len(model_names)).tolist()
     rows = [
-        {"model_name": name, **_describe(probability[[model]], correct[[model]], attempts[[model]])}
+        {
+            "model_name": name,
+            **_describe(probability[[model]], correct[[model]], attempts[[model]]),
+            "routed_share": shares[model],
+        }
         for model, name in enumerate(model_names)
     ]
     return pd.DataFrame(rows)

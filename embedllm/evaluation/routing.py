@@ -7,16 +7,10 @@ Among equal probabilities the first LLM in model order is chosen.
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from embedllm.errors import DataError
-from embedllm.evaluation.lookup import AccuracyTable
 from embedllm.evaluation.metrics import check_shapes
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ROUTING_METRICS = ("routing_micro", "routing_macro")
 
@@ -57,13 +51,6 @@ class RouterResult:
         """Mean over benchmarks of the mean reward within the benchmark; NaN without any question."""
         per_benchmark = self.per_benchmark()
         return float(np.mean(list(per_benchmark.values()))) if per_benchmark else math.nan
-
-    @property
-    def standard_error(self) -> float:
-        """Standard error of `micro` over questions; NaN with fewer than two."""
-        if self.rewards.size < 2:
-            return math.nan
-        return float(self.rewards.std(ddof=1) / math.sqrt(self.rewards.size))
 
     def per_benchmark(self) -> dict[str, float]:
         """Mean reward by benchmark name, in sorted order."""
@@ -108,107 +95,27 @@ def routing_metrics(
     return {"routing_micro": result.micro, "routing_macro": result.macro}
 
 
-@dataclass(frozen=True)
-class RoutingReport:
-    """A router beside the baselines that tell whether it is worth having."""
-
-    router: RouterResult
-    """Argmax of the predicted probabilities."""
-    single_best: RouterResult
-    """Always the model with the highest accuracy on the reference questions."""
-    benchmark_lookup: RouterResult
-    """The best model on the reference questions of the question's benchmark: needs the benchmark label."""
-    oracle: RouterResult
-    """The best model of each question, in hindsight: the ceiling."""
-    random_by_share: float
-    """Expected accuracy of drawing a model at random with the router's own selection shares: the paper's "weighted"."""
-    selection_shares: np.ndarray
-    """Share of the questions each model was chosen for: float64 of shape (models,)."""
-
-    @property
-    def regret(self) -> float:
-        """Accuracy lost against the oracle, micro."""
-        return self.oracle.micro - self.router.micro
-
-    def to_dict(self) -> dict[str, float]:
-        """Flat numbers by name, for logging."""
-        return {
-            "routing_micro": self.router.micro,
-            "routing_macro": self.router.macro,
-            "routing_standard_error": self.router.standard_error,
-            "routing_regret": self.regret,
-            "routing_single_best": self.single_best.micro,
-            "routing_random_by_share": self.random_by_share,
-            "routing_benchmark_lookup": self.benchmark_lookup.micro,
-            "routing_oracle": self.oracle.micro,
-        }
-
-    def table(self) -> "pd.DataFrame":
-        """One row per router: routing_micro, routing_macro, standard_error (of micro), regret, note."""
-        import pandas as pd
-
-        notes = {
-            "router": "",
-            "single best model": "chosen on the reference questions",
-            "benchmark lookup": "needs the benchmark label",
-            "oracle": "in hindsight",
-        }
-        results = (self.router, self.single_best, self.benchmark_lookup, self.oracle)
-        rows = [
-            (name, result.micro, result.macro, result.standard_error, self.oracle.micro - result.micro, note)
-            for (name, note), result in zip(notes.items(), results, strict=True)
-        ]
-        random = self.random_by_share
-        note = "expected, with the router's selection shares"
-        rows.insert(2, ("random by share", random, math.nan, math.nan, self.oracle.micro - random, note))
-        columns = ["router", "routing_micro", "routing_macro", "standard_error", "regret", "note"]
-        return pd.DataFrame(rows, columns=columns)
-
-    def benchmark_table(self) -> "pd.DataFrame":
-        """Accuracy per benchmark (index) of each router (columns), and the number of questions."""
-        import pandas as pd
-
-        names, counts = np.unique(self.router.benchmarks.astype(str), return_counts=True)
-        columns = {
-            "questions": dict(zip(names.tolist(), counts.tolist(), strict=True)),
-            "router": self.router.per_benchmark(),
-            "single_best": self.single_best.per_benchmark(),
-            "benchmark_lookup": self.benchmark_lookup.per_benchmark(),
-            "oracle": self.oracle.per_benchmark(),
-        }
-        return pd.DataFrame(columns).rename_axis("benchmark")
+def oracle(labels: Labels) -> RouterResult:
+    """What the best model of each question earns, in hindsight: the ceiling. Less a router's, it is its regret."""
+    return route_by(labels.correct / np.maximum(labels.attempts, 1), labels)
 
 
-def routing_report(probability: np.ndarray, labels: Labels, reference: Labels) -> RoutingReport:
-    """Judge a router on `labels` beside baselines that know only `reference`.
+def selection_shares(result: RouterResult, models: int) -> np.ndarray:
+    """Share of the questions each model was chosen for: float64 of shape (models,), all NaN without any question."""
+    if not result.chosen.size:
+        return np.full(models, math.nan)
+    return np.bincount(result.chosen, minlength=models) / result.chosen.size
+
+
+def random_by_share(shares: np.ndarray, labels: Labels) -> float:
+    """Expected accuracy of drawing a model at random with these selection shares: the paper's "weighted".
+
+    The sum over models of selection share times mean reward on the questions the model has labels on.
 
     Args:
-        probability: float of shape (models, questions), P(right answer) on the questions of `labels`.
-        labels: the truth of the questions to route, usually the test side.
-        reference: labels the single best model and the benchmark lookup are chosen on: train (and val), never test.
-            Of a benchmark that `reference` lacks, the lookup takes the model best overall.
-
-    Raises:
-        DataError: if shapes differ, or no question has a label.
+        shares: float of shape (models,), from :func:`selection_shares`.
+        labels: the truth, of shape (models, questions).
     """
-    check_shapes(probability, labels.correct, labels.attempts)
-    if not labels.attempts.any():
-        raise DataError("the questions to route", ["none of them has a graded answer; choose questions with labels"])
-    router = route_by(probability, labels)
-    shares = np.bincount(router.chosen, minlength=probability.shape[0]) / router.chosen.size
-    table = AccuracyTable.count(reference.correct, reference.attempts, reference.benchmarks)
-    return RoutingReport(
-        router=router,
-        single_best=route_by(table.overall[:, None], labels),
-        benchmark_lookup=route_by(table.look_up(labels.benchmarks), labels),
-        oracle=route_by(labels.correct / np.maximum(labels.attempts, 1), labels),
-        random_by_share=_expected_accuracy(shares, labels),
-        selection_shares=shares,
-    )
-
-
-def _expected_accuracy(shares: np.ndarray, labels: Labels) -> float:
-    """Sum over models of selection share times mean reward on the questions the model has labels on."""
     observed = labels.attempts > 0
     rewards = labels.correct / np.maximum(labels.attempts, 1)
     return float(shares @ (rewards.sum(axis=1) / np.maximum(observed.sum(axis=1), 1)))

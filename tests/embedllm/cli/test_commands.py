@@ -269,9 +269,15 @@ def test_evaluate_finds_a_random_split_again(run: Run) -> None:
 def test_evaluate_per_benchmark_and_per_model(run: Run) -> None:
     rows = json.loads(run("evaluate", "artifact", "data", "--side", "all", "--by", "model", "--format", "json")[0])
     assert len(rows) == 6
-    assert sum(row["questions"] for row in json.loads(
+    assert sum(row["routed_share"] for row in rows) == pytest.approx(1)
+    benchmarks = json.loads(
         run("evaluate", "artifact", "data", "--side", "all", "--by", "benchmark", "--format", "json")[0]
-    )) == 200  # fmt: skip
+    )
+    assert sum(row["questions"] for row in benchmarks) == 200
+    [whole] = json.loads(run("evaluate", "artifact", "data", "--side", "all", "--format", "json")[0])
+    for name in ("routing_micro", "routing_regret"):
+        average = np.average([row[name] for row in benchmarks], weights=[row["questions"] for row in benchmarks])
+        assert whole[name] == pytest.approx(average)
     _, err = run("evaluate", "artifact", "data", "--side", "train")
     assert "trained on train questions" in err
 

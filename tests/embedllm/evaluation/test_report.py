@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from embedllm.evaluation import METRICS, benchmark_table, correctness_metrics, evaluate, model_table
+from embedllm.evaluation import METRICS, Labels, benchmark_table, correctness_metrics, evaluate, model_table, oracle
 
 
 @pytest.fixture
@@ -21,6 +21,17 @@ def test_benchmark_rows_are_the_metrics_of_their_questions(data, forecast):
     assert table.loc["law", list(expected)].to_dict() == pytest.approx(expected)
     assert table.loc["law", "questions"] == law.sum()
     assert table["answers"].sum() == data.attempts.sum()
+    routed = evaluate(forecast, data.correct, data.attempts, data.benchmarks)["routing_macro"]
+    assert table["routing_micro"].mean() == pytest.approx(routed)
+    best = oracle(Labels(data.correct, data.attempts, data.benchmarks)).per_benchmark()
+    assert (table["routing_micro"] + table["routing_regret"]).to_dict() == pytest.approx(best)
+
+
+def test_a_benchmark_without_labels_has_no_routing(data, forecast):
+    attempts = np.where(data.benchmarks == "law", 0, data.attempts).astype(np.uint8)
+    table = benchmark_table(forecast, np.minimum(data.correct, attempts), attempts, data.benchmarks)
+    assert table.loc["law", ["routing_micro", "routing_regret"]].isna().all()
+    assert table.loc["code", ["routing_micro", "routing_regret"]].notna().all()
 
 
 def test_model_rows_are_the_metrics_of_the_model(data, forecast):
@@ -31,3 +42,4 @@ def test_model_rows_are_the_metrics_of_the_model(data, forecast):
     assert table.loc[4, "share_right"] == pytest.approx(data.correct[4].sum() / data.attempts[4].sum())
     average = np.average(forecast[4], weights=data.attempts[4])
     assert table.loc[4, "predicted_share"] == pytest.approx(average)
+    assert table["routed_share"].sum() == pytest.approx(1)

@@ -1,13 +1,12 @@
-"""Routing metrics and reports against loops over questions."""
+"""Routing against loops over questions."""
 
 import math
 
 import numpy as np
 import pytest
 
-from embedllm.errors import DataError
 from embedllm.evaluation.lookup import SMOOTHING, AccuracyTable
-from embedllm.evaluation.routing import Labels, routing_metrics, routing_report
+from embedllm.evaluation.routing import Labels, oracle, random_by_share, route_by, routing_metrics, selection_shares
 
 
 def naive_rewards(probability, labels):
@@ -50,74 +49,27 @@ def test_without_labels_metrics_are_nan():
     assert all(math.isnan(value) for value in metrics.values())
 
 
-def test_report_agrees_with_loops(data, split, labels):
-    reference = side(data, split.train)
+def test_shares_oracle_and_chance_agree_with_loops(labels):
     probability = np.random.default_rng(1).random(labels.attempts.shape)
-    report = routing_report(probability, labels, reference)
-
     rewards = naive_rewards(probability, labels)
-    values = np.array([reward for _, reward in rewards.values()])
-    assert report.router.micro == pytest.approx(values.mean())
-    assert report.router.standard_error == pytest.approx(values.std(ddof=1) / math.sqrt(len(values)))
+    routed = route_by(probability, labels)
+    assert routed.micro == pytest.approx(np.mean([reward for _, reward in rewards.values()]))
     shares = np.bincount([chosen for chosen, _ in rewards.values()], minlength=len(probability)) / len(rewards)
-    assert report.selection_shares == pytest.approx(shares)
+    assert selection_shares(routed, len(probability)) == pytest.approx(shares)
 
     # oracle: the best cell of every question
     cells = labels.correct / np.maximum(labels.attempts, 1)
-    best = [cells[:, question].max() for question in rewards]
-    assert report.oracle.micro == pytest.approx(np.mean(best))
-    assert report.regret == pytest.approx(np.mean(best) - values.mean())
+    assert oracle(labels).micro == pytest.approx(np.mean([cells[:, question].max() for question in rewards]))
 
     # random by share: sum of share times accuracy of each model on the questions it has labels on
     accuracy = [cells[m, labels.attempts[m] > 0].mean() for m in range(len(cells))]
-    assert report.random_by_share == pytest.approx(shares @ accuracy)
-
-    # single best: ranked on the reference, the next in rank where it has no label
-    ranking = reference.correct.sum(axis=1) / reference.attempts.sum(axis=1)
-    single = naive_rewards(np.repeat(ranking[:, None], probability.shape[1], axis=1), labels)
-    assert report.single_best.micro == pytest.approx(np.mean([reward for _, reward in single.values()]))
+    assert random_by_share(shares, labels) == pytest.approx(shares @ accuracy)
 
 
-def test_reports_as_numbers_and_tables(data, split, labels):
-    probability = np.random.default_rng(1).random(labels.attempts.shape)
-    report = routing_report(probability, labels, side(data, split.train))
-    numbers = report.to_dict()
-    assert set(numbers) >= {"routing_micro", "routing_macro", "routing_regret", "routing_oracle"}
-    table = report.table().set_index("router")
-    assert list(table.index) == ["router", "single best model", "random by share", "benchmark lookup", "oracle"]
-    assert table.loc["router", "routing_micro"] == numbers["routing_micro"]
-    assert table.loc["oracle", "regret"] == 0
-    assert table.loc["random by share", "routing_micro"] == numbers["routing_random_by_share"]
-    per_benchmark = report.benchmark_table()
-    assert list(per_benchmark.index) == ["code", "law", "maths"]
-    weighted = np.average(per_benchmark["router"], weights=per_benchmark["questions"])
-    assert weighted == pytest.approx(numbers["routing_micro"])
-
-
-def test_single_best_is_not_chosen_on_the_questions_it_is_judged_on():
-    # Model 0 wins on the reference, model 1 on the test questions.
-    attempts = np.ones((2, 4), dtype=np.uint8)
-    wins_0 = np.array([[1] * 4, [0] * 4], dtype=np.uint8)
-    names = np.array(["a"] * 4)
-    report = routing_report(np.ones((2, 4)) / 2, Labels(1 - wins_0, attempts, names), Labels(wins_0, attempts, names))
-    assert report.single_best.micro == 0
-    assert report.oracle.micro == 1
-
-
-def test_lookup_router_falls_back_to_the_best_model_on_an_unknown_benchmark():
-    attempts = np.ones((2, 3), dtype=np.uint8)
-    reference = Labels(np.array([[1, 1, 0], [0, 0, 1]], dtype=np.uint8), attempts, np.array(["a", "a", "b"]))
-    judged = Labels(np.array([[1, 0, 1], [0, 1, 0]], dtype=np.uint8), attempts, np.array(["a", "b", "unseen"]))
-    report = routing_report(np.ones((2, 3)), judged, reference)
-    assert report.benchmark_lookup.chosen.tolist() == [0, 1, 0]
-    assert report.benchmark_lookup.micro == 1
-
-
-def test_report_needs_a_label():
+def test_without_labels_there_are_no_shares():
     empty = np.zeros((2, 3), dtype=np.uint8)
-    labels = Labels(empty, empty, np.array(["a"] * 3))
-    with pytest.raises(DataError, match="none of them has a graded answer; choose questions with labels"):
-        routing_report(np.ones((2, 3)), labels, labels)
+    routed = route_by(np.full((2, 3), 0.5), Labels(empty, empty, np.array(["a"] * 3)))
+    assert np.isnan(selection_shares(routed, 2)).all()
 
 
 def test_accuracy_table_counts_answers(data):
