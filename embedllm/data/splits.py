@@ -221,7 +221,7 @@ def default_split(data: CorrectnessMatrix, seed: int = 0) -> Split:
     return random_split(data, seed=seed)
 
 
-def nested_subset(indices: np.ndarray, size: int, *, seed: int, benchmarks: np.ndarray | None = None) -> np.ndarray:
+def nested_subset(indices: np.ndarray, size: int, *, seed: int) -> np.ndarray:
     """A random subset of questions such that, for one seed, smaller subsets lie inside larger ones.
 
     The subset is the prefix of a seeded permutation.
@@ -230,8 +230,6 @@ def nested_subset(indices: np.ndarray, size: int, *, seed: int, benchmarks: np.n
         indices: int64 question indices to choose from, in any order.
         size: number of questions wanted.
         seed: names the permutation.
-        benchmarks: benchmark of every question of the data, shape (questions,); where given, every prefix holds the
-            benchmarks in their proportions, up to rounding.
 
     Returns:
         int64 indices of shape (size,), sorted ascending.
@@ -245,11 +243,6 @@ def nested_subset(indices: np.ndarray, size: int, *, seed: int, benchmarks: np.n
             [f"{size} questions are asked for; allowed: 1 to {len(indices)}, the questions there are"],
         )
     shuffled = np.random.default_rng(seed).permutation(np.sort(np.asarray(indices, dtype=np.int64)))
-    if benchmarks is not None:
-        codes = pd.factorize(benchmarks[shuffled])[0]
-        rank = pd.Series(codes).groupby(codes).cumcount().to_numpy()
-        # Ordering by the relative rank inside the own benchmark interleaves the benchmarks evenly.
-        shuffled = shuffled[np.argsort((rank + 0.5) / np.bincount(codes)[codes], kind="stable")]
     return np.sort(shuffled[:size])
 
 

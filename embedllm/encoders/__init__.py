@@ -13,7 +13,7 @@ from embedllm.encoders.encoding import encode_data, encode_with
 from embedllm.encoders.lsa import LsaEncoder
 from embedllm.encoders.pretrained import PretrainedEncoder
 from embedllm.encoders.protocol import EncoderInfo, Encodings, QuestionEncoder
-from embedllm.encoders.registry import available_encoders, fit_encoder, load_encoder, needs_fitting, restore_encoder
+from embedllm.encoders.registry import load_encoder, needs_fitting, restore_encoder
 
 __all__ = [
     "CACHE_VARIABLE",
@@ -23,11 +23,9 @@ __all__ = [
     "LsaEncoder",
     "PretrainedEncoder",
     "QuestionEncoder",
-    "available_encoders",
     "default_cache_folder",
     "encode_data",
     "encode_with",
-    "fit_encoder",
     "load_encoder",
     "needs_fitting",
     "restore_encoder",

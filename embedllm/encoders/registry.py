@@ -1,27 +1,14 @@
-"""From a name to an encoder: pretrained ones are loaded, `lsa` is fitted, stored ones are restored."""
+"""From a name to an encoder: pretrained ones are loaded, stored ones are restored; `lsa` has to be fitted."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from embedllm.encoders.lsa import DEFAULT_WIDTH, LsaEncoder, fit_lsa
+from embedllm.encoders.lsa import DEFAULT_WIDTH, LsaEncoder
 from embedllm.encoders.pretrained import PretrainedEncoder
 from embedllm.encoders.protocol import QuestionEncoder
-from embedllm.encoders.sources import OFFLINE_MODEL, ModelSource, find_source, offline_model_installed
+from embedllm.encoders.sources import ModelSource, find_source
 from embedllm.errors import ConfigError, EmbedLLMError
-
-
-def available_encoders() -> dict[str, str]:
-    """Names to choose from, each with one line on what it is and needs."""
-    minilm = "its package is installed" if offline_model_installed() else "the extra `offline`, or a download once"
-    return {
-        "lsa": f"TF-IDF + SVD fitted on the training questions, width {DEFAULT_WIDTH} (`lsa:WIDTH` for another); "
-        "needs nothing",
-        OFFLINE_MODEL: f"sentence-transformers, width 384; needs: {minilm}",
-        "all-mpnet-base-v2": "sentence-transformers, width 768, the paper's; needs: a download once",
-        "NAME or PATH": "any other sentence-transformers model: of the Hugging Face hub, or a local folder",
-    }
 
 
 def needs_fitting(name: str) -> bool:
@@ -43,15 +30,14 @@ def lsa_width(name: str) -> int:
     return int(width)
 
 
-def load_encoder(name: str, *, revision: str | None = None, device: str | None = None) -> PretrainedEncoder:
+def load_encoder(name: str, *, device: str | None = None) -> PretrainedEncoder:
     """The pretrained encoder called `name`.
 
-    Its version is looked up at once (in a folder, the hub's local cache, or the hub); its files are loaded when first
-    used.
+    Its version is looked up at once: in a folder, the hub's local cache, or, for the newest, the hub. Its files are
+    loaded when first used.
 
     Args:
         name: a sentence-transformers model of the hub, or a local folder.
-        revision: branch, tag or commit of a model of the hub; None is the cached version, else the newest.
         device: `cpu`, `cuda`…; None takes a GPU if there is one.
 
     Raises:
@@ -61,22 +47,8 @@ def load_encoder(name: str, *, revision: str | None = None, device: str | None =
     if not name.strip():
         raise ConfigError("the question encoder's name is empty; try `lsa`, or `all-mpnet-base-v2`")
     if needs_fitting(name):
-        raise ConfigError(f"encoder {name!r} has no pretrained version: it is fitted on questions (`fit_encoder`)")
-    return PretrainedEncoder(find_source(name, revision), device=device)
-
-
-def fit_encoder(name: str, texts: Sequence[str], *, device: str | None = None) -> QuestionEncoder:
-    """The encoder called `name`, fitted on `texts` if it is one that learns (`lsa`), else just loaded.
-
-    Args:
-        name: any encoder name.
-        texts: the training questions' texts.
-        device: for pretrained encoders, as in :func:`load_encoder`.
-
-    Raises:
-        EmbedLLMError: as :func:`load_encoder` and :func:`embedllm.encoders.lsa.fit_lsa` do.
-    """
-    return fit_lsa(texts, lsa_width(name)) if needs_fitting(name) else load_encoder(name, device=device)
+        raise ConfigError(f"encoder {name!r} has no pretrained version: `fit_lsa` fits it on questions")
+    return PretrainedEncoder(find_source(name), device=device)
 
 
 def restore_encoder(

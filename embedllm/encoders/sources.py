@@ -73,8 +73,8 @@ def settled_name(name: str) -> str:
     return str(folder.resolve()) if folder.is_dir() and _folder_source(folder) is not None else name
 
 
-def find_source(name: str, revision: str | None = None) -> ModelSource:
-    """The source a name stands for; `revision` (branch, tag or commit) is for models of the hub.
+def find_source(name: str) -> ModelSource:
+    """The source a name stands for.
 
     Raises:
         EmbedLLMError: if there is no such model, or it can neither be found here nor on the hub.
@@ -91,8 +91,8 @@ def find_source(name: str, revision: str | None = None) -> ModelSource:
     elif _is_path(name):
         raise EmbedLLMError(f"question encoder {name!r}: no such folder.\n{offline_choices()}")
     short = name.removeprefix(f"{_HUB_ORGANISATION}/")
-    package = _package_source() if revision is None and short == OFFLINE_MODEL else None
-    return package or _hub_source(short, revision)
+    package = _package_source() if short == OFFLINE_MODEL else None
+    return package or _hub_source(short)
 
 
 def offline_choices() -> str:
@@ -104,11 +104,6 @@ def offline_choices() -> str:
         f"  {OFFLINE_MODEL}        {install}\n"
         "  path/to/folder          any sentence-transformers model, downloaded elsewhere"
     )
-
-
-def offline_model_installed() -> bool:
-    """Whether `all-MiniLM-L6-v2` needs no network here."""
-    return _package_folder() is not None
 
 
 def _is_path(name: str) -> bool:
@@ -145,8 +140,8 @@ def _package_source() -> ModelSource | None:
     return ModelSource(OFFLINE_MODEL, f"{_OFFLINE_PACKAGE}-{importlib.metadata.version(_OFFLINE_PACKAGE)}", "package")
 
 
-def _hub_source(name: str, revision: str | None) -> ModelSource:
-    source = ModelSource(name, revision or "main", "hub")
+def _hub_source(name: str) -> ModelSource:
+    source = ModelSource(name, "main", "hub")
     commit = _cached_commit(source) or hub_commit(source)
     return ModelSource(name, commit, "hub")
 

@@ -113,16 +113,6 @@ class NearestNeighbours:
             result[position] = share.T.numpy()
         return result
 
-    def neighbours(self, encodings: np.ndarray, k: int) -> np.ndarray:
-        """Indices of the k nearest training questions, the nearest first: int64 of shape (questions, k).
-
-        Args:
-            encodings: float of shape (questions, width).
-            k: at least 1 and at most the number of training questions.
-        """
-        blocks = [block for _, block in self._blocks(encodings, range(1, k + 1))]
-        return np.concatenate(blocks) if blocks else np.empty((0, k), dtype=np.int64)
-
     def _blocks(self, encodings: np.ndarray, ks: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
         """First question and neighbours of each block of questions."""
         if encodings.ndim != 2 or encodings.shape[1] != self._encodings.shape[1]:

@@ -12,19 +12,16 @@ if TYPE_CHECKING:
     from embedllm.forecasting.contribution import (
         ContributionMatrix,
         contribution_matrices,
-        contribution_matrix,
         total_interval,
     )
     from embedllm.forecasting.folds import MIN_MODELS, ModelFolds
     from embedllm.forecasting.kendall import kendall_tau
-    from embedllm.forecasting.least_squares import predict_folds, predict_folds_each
+    from embedllm.forecasting.least_squares import predict_folds_each
     from embedllm.forecasting.regression import (
         Forecast,
         SignificanceNull,
         evaluate_forecast,
-        forecast_benchmark,
         forecast_each,
-        permutation_null,
         permutation_null_each,
     )
 
@@ -32,17 +29,15 @@ __getattr__ = imported_on_use(
     __name__,
     {
         "baselines": ("benchmark_accuracies", "mean_of_others", "pca_of_matrix", "raw_accuracies"),
-        "contribution": ("ContributionMatrix", "contribution_matrices", "contribution_matrix", "total_interval"),
+        "contribution": ("ContributionMatrix", "contribution_matrices", "total_interval"),
         "folds": ("MIN_MODELS", "ModelFolds"),
         "kendall": ("kendall_tau",),
-        "least_squares": ("predict_folds", "predict_folds_each"),
+        "least_squares": ("predict_folds_each",),
         "regression": (
             "Forecast",
             "SignificanceNull",
             "evaluate_forecast",
-            "forecast_benchmark",
             "forecast_each",
-            "permutation_null",
             "permutation_null_each",
         ),
     },
@@ -56,16 +51,12 @@ __all__ = [
     "SignificanceNull",
     "benchmark_accuracies",
     "contribution_matrices",
-    "contribution_matrix",
     "evaluate_forecast",
-    "forecast_benchmark",
     "forecast_each",
     "kendall_tau",
     "mean_of_others",
     "pca_of_matrix",
-    "permutation_null",
     "permutation_null_each",
-    "predict_folds",
     "predict_folds_each",
     "raw_accuracies",
     "total_interval",

@@ -58,17 +58,17 @@ class ContributionMatrix:
         return pd.DataFrame(rows)
 
 
-def contribution_matrix(
+def contribution_matrices(
     benchmarks: Sequence[str],
     features: Mapping[frozenset[str], np.ndarray],
     accuracy: np.ndarray,
+    ridges: Sequence[Ridge],
     *,
     repeats: int = 100,
     test_share: float = 0.2,
     seed: int = 0,
-    ridge: Ridge = 0.0,
     confidence: float = 0.95,
-) -> ContributionMatrix:
+) -> list[ContributionMatrix]:
     """Compare forecasts of every benchmark from features trained with and without each other one.
 
     Every forecast of a target uses the same folds, so the two errors of a cell pair. The interval's variance is the sum
@@ -81,37 +81,15 @@ def contribution_matrix(
             (seeds, models, width), or (models, width) for one seed.
         accuracy: float of shape (models, benchmarks) in [0, 1], columns as `benchmarks`; NaN where a model was never
             graded, which leaves it out of that target's folds.
-        repeats, test_share, seed, ridge: see :func:`forecasting.forecast_benchmark`.
+        ridges, repeats, test_share, seed: see :func:`forecasting.forecast_each`.
         confidence: coverage of each cell's interval.
+
+    Returns:
+        A matrix per penalty.
 
     Raises:
         DataError: for fewer than two benchmarks, missing or misshapen features, or too few models.
     """
-    [found] = contribution_matrices(
-        benchmarks,
-        features,
-        accuracy,
-        [ridge],
-        repeats=repeats,
-        test_share=test_share,
-        seed=seed,
-        confidence=confidence,
-    )
-    return found
-
-
-def contribution_matrices(
-    benchmarks: Sequence[str],
-    features: Mapping[frozenset[str], np.ndarray],
-    accuracy: np.ndarray,
-    ridges: Sequence[Ridge],
-    *,
-    repeats: int = 100,
-    test_share: float = 0.2,
-    seed: int = 0,
-    confidence: float = 0.95,
-) -> list[ContributionMatrix]:
-    """:func:`contribution_matrix` for several penalties at little more than the cost of one."""
     names = tuple(benchmarks)
     stacked = _checked(names, features, accuracy)
     folds = {
@@ -178,7 +156,7 @@ def _compare(
 def total_interval(gain: np.ndarray, ratio: float, confidence: float = 0.95) -> tuple[float, float, float, float]:
     """Sum over folds, mean over seeds, with an interval that holds the luck of models and of training.
 
-    The variance is that of :func:`contribution_matrix`. With one seed the luck of training is not in it. Ends and
+    The variance is that of :func:`contribution_matrices`. With one seed the luck of training is not in it. Ends and
     p-value are NaN where there is no spread to judge by: one fold, or the same difference other than 0 everywhere.
 
     Args:

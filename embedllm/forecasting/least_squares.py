@@ -22,7 +22,9 @@ BLOCK_FLOATS = 2**24
 """Numbers of the folds' Gram matrices held at a time; bounds the memory to a few times 128 MB."""
 
 
-def predict_folds(features: np.ndarray, targets: np.ndarray, folds: ModelFolds, ridge: Ridge = 0.0) -> np.ndarray:
+def predict_folds_each(
+    features: np.ndarray, targets: np.ndarray, folds: ModelFolds, ridges: Sequence[Ridge]
+) -> list[np.ndarray]:
     """Fit on each fold's training models, with an intercept, and predict its test models.
 
     With fewer training models than features least squares has many solutions; the one of minimum norm is taken, as
@@ -32,21 +34,15 @@ def predict_folds(features: np.ndarray, targets: np.ndarray, folds: ModelFolds, 
         features: float of shape (models, width).
         targets: float of shape (targets, models); the algebra of the features is shared by all.
         folds: models to fit on and to predict.
-        ridge: penalty on the squared coefficients (not on the intercept) as scikit-learn's `Ridge(alpha)`, or `loo`.
+        ridges: penalties on the squared coefficients (not on the intercept) as scikit-learn's `Ridge(alpha)`, or `loo`;
+            they share the algebra of the features as well.
 
     Returns:
-        float64 of shape (targets, repeats, test models).
+        Per penalty, float64 of shape (targets, repeats, test models).
 
     Raises:
-        ConfigError: for a negative or unknown `ridge`.
+        ConfigError: for a negative or unknown penalty.
     """
-    return predict_folds_each(features, targets, folds, [ridge])[0]
-
-
-def predict_folds_each(
-    features: np.ndarray, targets: np.ndarray, folds: ModelFolds, ridges: Sequence[Ridge]
-) -> list[np.ndarray]:
-    """:func:`predict_folds` for several penalties, which share the algebra of the features as well."""
     for ridge in ridges:
         if ridge != "loo" and not (isinstance(ridge, (int, float)) and 0 <= ridge < np.inf):
             raise ConfigError(f"ridge must be 0 or positive, or 'loo', but is {ridge!r}")

@@ -74,37 +74,6 @@ class Forecast:
         }
 
 
-def forecast_benchmark(
-    features: np.ndarray,
-    accuracy: np.ndarray,
-    *,
-    repeats: int = 100,
-    test_share: float = 0.2,
-    seed: int = 0,
-    ridge: Ridge = 0.0,
-) -> Forecast:
-    """Learn a benchmark's accuracy from model features on some models, test it on the others, many times.
-
-    The same seed and the same models with a known accuracy give the same folds for every feature set: results pair.
-
-    Args:
-        features: float of shape (models, width): embeddings trained without the benchmark, or a baseline's.
-        accuracy: float of shape (models,) in [0, 1]; NaN for a model never graded on the benchmark, which is left out.
-        repeats: number of random divisions of the models; the paper's 100.
-        test_share: share of the models tested on (the paper gives none); at least five models are.
-        seed: seed of the divisions.
-        ridge: 0.0 is plain linear regression, as the paper says; with more features than training models (232 and 90
-            in the paper) it is the minimum-norm one, which fits the training models exactly. `"loo"` is ridge
-            regression with the penalty chosen by leave-one-out on the training models, the more robust choice.
-
-    Raises:
-        DataError: for shapes that differ, NaN features, accuracies outside [0, 1], or too few models.
-        ConfigError: see :meth:`ModelFolds.draw` and :func:`predict_folds`.
-    """
-    [found] = forecast_each(features, accuracy, [ridge], repeats=repeats, test_share=test_share, seed=seed)
-    return found
-
-
 def forecast_each(
     features: np.ndarray,
     accuracy: np.ndarray,
@@ -114,7 +83,28 @@ def forecast_each(
     test_share: float = 0.2,
     seed: int = 0,
 ) -> list[Forecast]:
-    """:func:`forecast_benchmark` for several penalties at little more than the cost of one."""
+    """Learn a benchmark's accuracy from model features on some models, test it on the others, many times.
+
+    The same seed and the same models with a known accuracy give the same folds for every feature set: results pair.
+
+    Args:
+        features: float of shape (models, width): embeddings trained without the benchmark, or a baseline's.
+        accuracy: float of shape (models,) in [0, 1]; NaN for a model never graded on the benchmark, which is left out.
+        ridges: penalties to forecast with; several cost little more than one. 0.0 is plain linear regression, as the
+            paper says; with more features than training models (232 and 90 in the paper) it is the minimum-norm one,
+            which fits the training models exactly. `"loo"` is ridge regression with the penalty chosen by
+            leave-one-out on the training models, the more robust choice.
+        repeats: number of random divisions of the models; the paper's 100.
+        test_share: share of the models tested on (the paper gives none); at least five models are.
+        seed: seed of the divisions.
+
+    Returns:
+        A forecast per penalty.
+
+    Raises:
+        DataError: for shapes that differ, NaN features, accuracies outside [0, 1], or too few models.
+        ConfigError: see :meth:`ModelFolds.draw` and :func:`predict_folds_each`.
+    """
     usable = _usable_models(features, accuracy)
     folds = ModelFolds.draw(usable, repeats=repeats, test_share=test_share, seed=seed)
     predictions = predict_folds_each(features, accuracy[None], folds, ridges)
@@ -166,38 +156,6 @@ class SignificanceNull:
         """(1 + permutations with at least as many) / (1 + permutations)."""
         return float(1 + (self.counts >= self.observed).sum()) / (1 + len(self.counts))
 
-    def quantile(self, share: float) -> float:
-        """Significant folds that a share of the permutations stay at or below."""
-        return float(np.quantile(self.counts, share, method="higher"))
-
-
-def permutation_null(
-    features: np.ndarray,
-    accuracy: np.ndarray,
-    *,
-    permutations: int = 200,
-    repeats: int = 100,
-    test_share: float = 0.2,
-    seed: int = 0,
-    ridge: Ridge = 0.0,
-) -> SignificanceNull:
-    """Shuffle the accuracies among the models and forecast again: the paper's count under no relation.
-
-    The folds share models, so the count is *not* binomial: by luck alone it can be far above 2.5 of 100. The p-value
-    of the count, unlike that of one fold, is a valid test of "the features tell something about the benchmark".
-
-    Args:
-        features, accuracy, repeats, test_share, seed, ridge: see :func:`forecast_benchmark`.
-        permutations: number of shuffles; the p-value cannot be below 1 / (1 + permutations).
-
-    Raises:
-        ConfigError: for permutations below 1.
-    """
-    [found] = permutation_null_each(
-        features, accuracy, [ridge], permutations=permutations, repeats=repeats, test_share=test_share, seed=seed
-    )
-    return found
-
 
 def permutation_null_each(
     features: np.ndarray,
@@ -209,7 +167,21 @@ def permutation_null_each(
     test_share: float = 0.2,
     seed: int = 0,
 ) -> list[SignificanceNull]:
-    """:func:`permutation_null` for several penalties, with the same shuffles."""
+    """Shuffle the accuracies among the models and forecast again: the paper's count under no relation.
+
+    The folds share models, so the count is *not* binomial: by luck alone it can be far above 2.5 of 100. The p-value
+    of the count, unlike that of one fold, is a valid test of "the features tell something about the benchmark".
+
+    Args:
+        features, accuracy, ridges, repeats, test_share, seed: see :func:`forecast_each`.
+        permutations: number of shuffles; the p-value cannot be below 1 / (1 + permutations).
+
+    Returns:
+        A null per penalty, all with the same shuffles.
+
+    Raises:
+        ConfigError: for permutations below 1.
+    """
     if permutations < 1:
         raise ConfigError(f"permutations must be at least 1 but is {permutations}")
     usable = _usable_models(features, accuracy)

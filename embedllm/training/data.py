@@ -39,14 +39,12 @@ class FitData:
         target: (questions, M) float32, share of right answers, 0 where missing.
         weight: (questions, M) float32, number of attempts, or None where every cell has exactly one.
         num_train: number of training questions; of a pool, all questions.
-        train_ids: (num_train,) int64, index of each training row in the correctness matrix.
     """
 
     encodings: Tensor
     target: Tensor
     weight: Tensor | None
     num_train: int
-    train_ids: np.ndarray
 
     @property
     def num_models(self) -> int:
@@ -141,7 +139,6 @@ class FitData:
             target=torch.from_numpy(target).to(where),
             weight=None if uniform else torch.from_numpy(attempts).to(where),
             num_train=num_train,
-            train_ids=np.asarray(rows[:num_train], dtype=np.int64),
         )
 
 

@@ -14,7 +14,7 @@ from ablations.held_out.forecasts import _compare
 from ablations.held_out.questions import AGAINST, LEAVING_OUT
 from embedllm.data import CorrectnessMatrix
 from embedllm.figures import METHOD_MARKERS
-from embedllm.forecasting import Forecast, benchmark_accuracies, forecast_benchmark
+from embedllm.forecasting import Forecast, benchmark_accuracies, forecast_each
 from tests.ablations import made
 from tests.ablations.made import MadeResults, small
 
@@ -107,7 +107,7 @@ def test_a_benchmark_with_the_shared_skill_is_forecast_and_one_with_its_own_is_n
 def forecasts_with(errors: list[float]) -> list[Forecast]:
     """A forecast per seed; its squared errors vary from split to split around the one given."""
     generator = np.random.default_rng(len(errors))
-    made = forecast_benchmark(generator.normal(size=(40, 2)), generator.random(40), repeats=20)
+    [made] = forecast_each(generator.normal(size=(40, 2)), generator.random(40), [0.0], repeats=20)
     return [dataclasses.replace(made, mse=error + generator.normal(0, 0.001, 20)) for error in errors]
 
 

@@ -130,19 +130,11 @@ def test_smaller_training_sets_lie_inside_larger_ones(count, seed, data):
     indices = np.arange(0, 3 * count, 3)
     small = data.draw(st.integers(1, count))
     large = data.draw(st.integers(small, count))
-    benchmarks = np.array(["a", "b"], dtype=object)[np.arange(3 * count) % 2] if data.draw(st.booleans()) else None
-    subsets = [nested_subset(indices, size, seed=seed, benchmarks=benchmarks) for size in (small, large)]
+    subsets = [nested_subset(indices, size, seed=seed) for size in (small, large)]
     assert set(subsets[0]) <= set(subsets[1]) <= set(indices)
     assert [len(s) for s in subsets] == [small, large]
     # The order in which the questions are named does not matter.
-    assert np.array_equal(nested_subset(indices[::-1], large, seed=seed, benchmarks=benchmarks), subsets[1])
-
-
-def test_stratified_subsets_keep_proportions_at_every_size():
-    benchmarks = np.array(["a"] * 300 + ["b"] * 100, dtype=object)
-    for size in (4, 40, 399):
-        chosen = nested_subset(np.arange(400), size, seed=0, benchmarks=benchmarks)
-        assert abs(np.sum(benchmarks[chosen] == "b") - size / 4) <= 1
+    assert np.array_equal(nested_subset(indices[::-1], large, seed=seed), subsets[1])
 
 
 def test_asking_for_too_many_training_questions_is_an_error():

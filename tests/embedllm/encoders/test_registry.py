@@ -5,31 +5,20 @@ import sys
 
 import pytest
 
-from embedllm.encoders import available_encoders, fit_encoder, load_encoder, needs_fitting, restore_encoder
+from embedllm.encoders import load_encoder, needs_fitting, restore_encoder
+from embedllm.encoders.registry import lsa_width
 from embedllm.errors import ConfigError, EmbedLLMError
 
 
-def test_available_encoders_are_explained():
-    choices = available_encoders()
-    assert list(choices)[:3] == ["lsa", "all-MiniLM-L6-v2", "all-mpnet-base-v2"]
-    assert all(choices.values())
-
-
-def test_fit_encoder_fits_lsa(texts):
-    assert fit_encoder("lsa:8", texts).name == "lsa:8"
-    # 60 short texts do not allow more.
-    assert 8 < fit_encoder("lsa", texts).width <= 60
-
-
 @pytest.mark.parametrize("name", ["lsa:0", "lsa:", "lsa:-3", "lsa:many", "lsa:1.5", "lsa:²"])
-def test_width_of_lsa_must_be_a_positive_whole_number(name, texts):
+def test_width_of_lsa_must_be_a_positive_whole_number(name):
     assert needs_fitting(name)
     with pytest.raises(ConfigError, match=f"encoder '{name}': WIDTH in `lsa:WIDTH` must be a positive whole number"):
-        fit_encoder(name, texts)
+        lsa_width(name)
 
 
 def test_lsa_cannot_just_be_loaded():
-    with pytest.raises(ConfigError, match=r"encoder 'lsa' has no pretrained version: it is fitted on questions"):
+    with pytest.raises(ConfigError, match=r"encoder 'lsa' has no pretrained version: `fit_lsa` fits it on questions"):
         load_encoder("lsa")
 
 

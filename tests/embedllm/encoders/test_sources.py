@@ -44,10 +44,9 @@ def test_hub_model_has_its_commit_as_revision(hub):
     hub.answer = info(COMMIT)
     assert find_source("all-mpnet-base-v2") == ModelSource("all-mpnet-base-v2", COMMIT, "hub")
     assert find_source("sentence-transformers/all-mpnet-base-v2").name == "all-mpnet-base-v2"
-    assert find_source("org/model", "v2") == ModelSource("org/model", COMMIT, "hub")
+    assert find_source("org/model") == ModelSource("org/model", COMMIT, "hub")
     repositories = [repository for repository, _ in hub.asked]
     assert repositories == ["sentence-transformers/all-mpnet-base-v2"] * 2 + ["org/model"]
-    assert hub.asked[2][1]["revision"] == "v2"
     assert all(options["timeout"] <= 10 for _, options in hub.asked)
 
 

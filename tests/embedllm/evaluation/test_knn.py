@@ -9,6 +9,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from embedllm.errors import ConfigError, DataError
 from embedllm.evaluation import neighbour_search
 from embedllm.evaluation.knn import NearestNeighbours
+from embedllm.evaluation.neighbour_search import NeighbourSearch
 
 
 def exact_neighbours(rows, queries, k):
@@ -53,8 +54,7 @@ def test_search_is_exact_among_duplicates_and_near_duplicates(seed, k, spread, s
     centres = rng.normal(size=(3, 6)) + shift
     rows = (centres[rng.integers(0, 3, 60)] + spread * rng.normal(size=(60, 6))).astype(np.float32)
     queries = np.concatenate([rows[:5], centres.astype(np.float32)])
-    labels = np.zeros((1, 60), dtype=np.uint8)
-    found = NearestNeighbours(rows, labels, labels + 1).neighbours(queries, k)
+    found = NeighbourSearch(rows).nearest(queries, range(1, k + 1))
     assert (found == exact_neighbours(rows, queries, k)).all()
 
 
@@ -63,11 +63,10 @@ def test_float32_alone_would_be_wrong():
     rng = np.random.default_rng(0)
     rows = (1000 + 0.1 * rng.random((400, 32))).astype(np.float32)
     queries = (1000 + 0.1 * rng.random((20, 32))).astype(np.float32)
-    labels = np.zeros((1, 400), dtype=np.uint8)
     float32 = np.argsort(np.square(rows).sum(axis=1) / 2 - queries @ rows.T, axis=1)[:, :7]
     expected = exact_neighbours(rows, queries, 7)
     assert (float32 != expected).any()
-    assert (NearestNeighbours(rows, labels, labels + 1).neighbours(queries, 7) == expected).all()
+    assert (NeighbourSearch(rows).nearest(queries, range(1, 8)) == expected).all()
 
 
 def test_blocks_and_tiles_do_not_change_the_result(monkeypatch):
@@ -96,9 +95,7 @@ def test_a_model_without_any_label_gets_the_pool_mean():
 
 def test_without_questions_there_is_nothing_to_say():
     rows, queries, correct, attempts = make(3, 20, 0, 4)
-    neighbours = NearestNeighbours(rows, correct, attempts)
-    assert neighbours.predict(queries, 5).shape == (4, 0)
-    assert neighbours.neighbours(queries, 5).shape == (0, 5)
+    assert NearestNeighbours(rows, correct, attempts).predict(queries, 5).shape == (4, 0)
 
 
 @pytest.mark.parametrize("ks", [[], [0], [5, 5], [7, 3], [21]])

@@ -3,10 +3,15 @@ import pytest
 
 from embedllm.errors import DataError
 from embedllm.evaluation import corrected_interval
-from embedllm.forecasting import contribution_matrix, forecast_benchmark, total_interval
+from embedllm.forecasting import contribution_matrices, forecast_each, total_interval
 
 NAMES = ("algebra", "geometry", "poems")
 MODELS, SEEDS = 40, 3
+
+
+def contribution_matrix(names, features, accuracy, ridge=0.0, **options):
+    [found] = contribution_matrices(names, features, accuracy, [ridge], **options)
+    return found
 
 
 def features_for(names, skills, rng, seeds=SEEDS):
@@ -39,7 +44,7 @@ def test_each_cell_is_the_difference_of_two_forecasts(pool):
                 continue
             totals = [
                 [
-                    forecast_benchmark(one, accuracy[:, j], repeats=30, seed=2, ridge="loo").mse.sum()
+                    forecast_each(one, accuracy[:, j], ["loo"], repeats=30, seed=2)[0].mse.sum()
                     for one in features[left_out]
                 ]
                 for left_out in (frozenset({contributor, target}), frozenset({target}))

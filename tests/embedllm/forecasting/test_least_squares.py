@@ -9,9 +9,14 @@ from sklearn.linear_model import LinearRegression, Ridge
 from embedllm.errors import ConfigError
 from embedllm.forecasting import least_squares
 from embedllm.forecasting.folds import ModelFolds
-from embedllm.forecasting.least_squares import PENALTY_GRID, predict_folds, predict_folds_each
+from embedllm.forecasting.least_squares import PENALTY_GRID, predict_folds_each
 
 MODELS = 30
+
+
+def predict_folds(features, targets, folds, ridge=0.0):
+    [found] = predict_folds_each(features, targets, folds, [ridge])
+    return found
 
 
 @pytest.fixture

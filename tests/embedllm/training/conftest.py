@@ -25,7 +25,6 @@ def planted(*, missing: float = 0.0, attempts: int = 1, seed: int = 0) -> FitDat
         target=torch.from_numpy(target),
         weight=None if (count == 1).all() else torch.from_numpy(count.astype(np.float32)),
         num_train=TRAIN,
-        train_ids=np.arange(TRAIN),
     )
 
 

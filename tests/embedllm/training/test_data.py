@@ -37,7 +37,6 @@ def test_training_rows_come_first_and_test_rows_nowhere():
     assert (data.num_train, data.num_val, data.num_models, data.width) == (3, 2, MODELS, 2)
     np.testing.assert_array_equal(data.encodings.numpy(), ENCODINGS[[1, 5, 7, 0, 2]])
     np.testing.assert_array_equal(data.target.numpy(), matrix(ONES).correct[:, [1, 5, 7, 0, 2]].T)
-    np.testing.assert_array_equal(data.train_ids, [1, 5, 7])
     assert data.weight is None
 
 

@@ -108,14 +108,14 @@ def test_duplicate_rows_train_like_repeated_rows():
 def test_missing_cells_do_not_influence_training():
     data = planted(missing=0.3)
     flipped = torch.where(data.weight == 0, 1 - data.target, data.target)
-    other = FitData(data.encodings, flipped, data.weight, data.num_train, data.train_ids)
+    other = FitData(data.encodings, flipped, data.weight, data.num_train)
     assert_same(fit(BASE, data), fit(BASE, other), tolerance=0)
 
 
 def test_validation_labels_do_not_influence_the_last_epoch(problem: FitData):
     flipped = problem.target.clone()
     flipped[TRAIN:] = 1 - flipped[TRAIN:]
-    other = FitData(problem.encodings, flipped, None, problem.num_train, problem.train_ids)
+    other = FitData(problem.encodings, flipped, None, problem.num_train)
     a, b = (fit(BASE.replace(keep="last"), data) for data in (problem, other))
     torch.testing.assert_close(a.model.projection, b.model.projection, rtol=0, atol=0)
 
