@@ -1,4 +1,4 @@
-"""Folders written all or nothing, in the place of nothing but an older folder of the same kind."""
+"""Files and folders written all or nothing; a folder only in the place of an older one of the same kind."""
 
 import json
 import os
@@ -91,6 +91,31 @@ def replaced_folder(target: Path) -> Iterator[Path]:
         os.chdir(target)  # else this process would stand in a folder that is deleted
     with suppress(OSError):  # the new folder is in place, whatever may be seen beside it
         _remove_leftovers(target)
+
+
+@contextmanager
+def replaced_file(target: Path) -> Iterator[Path]:
+    """Give a hidden empty file beside `target` to write into, and put it in `target`'s place at the end.
+
+    If the body or the exchange fails, `target` is as it was and the hidden file is removed. A killed process leaves it
+    behind, named `.NAME.` and some letters.
+
+    Args:
+        target: the file to write; its folder must exist.
+
+    Raises:
+        OSError: if the folder cannot be written to.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    staged = Path(name)
+    try:
+        yield staged
+        staged.chmod(0o644)  # mkstemp's files are private
+        os.replace(staged, target)
+    except BaseException:
+        staged.unlink(missing_ok=True)
+        raise
 
 
 def _resolved(path: Path) -> Path:

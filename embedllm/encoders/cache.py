@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import re
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from embedllm.errors import EmbedLLMError
+from embedllm.storage import replaced_file
 
 CACHE_VARIABLE = "EMBEDLLM_CACHE"
 """Environment variable that moves the cache."""
@@ -126,16 +126,13 @@ class EncodingCache:
         from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
         metadata = {"values": json.dumps(entry.values), "checksum": entry.checksum}
         try:
-            save_file({name: np.ascontiguousarray(array) for name, array in entry.arrays.items()}, temporary, metadata)
-            temporary.chmod(0o644)  # safetensors writes for the owner alone; a cache may be shared
-            os.replace(temporary, path)
+            with replaced_file(path) as staged:
+                arrays = {name: np.ascontiguousarray(array) for name, array in entry.arrays.items()}
+                save_file(arrays, staged, metadata)
         except (OSError, SafetensorError) as error:
             raise self._unwritable(error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def _unwritable(self, error: Exception) -> EmbedLLMError:
         return EmbedLLMError(

@@ -7,9 +7,7 @@ page.write(Path("report.html"))
 
 import math
 import numbers
-import os
 import re
-import tempfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +21,7 @@ from markupsafe import Markup, escape
 
 from embedllm.figures.saved import SavedFigure
 from embedllm.figures.svg import inline_svg
+from embedllm.storage import replaced_file
 from embedllm.version import __version__
 
 TEMPLATE_FILE = "page.html.j2"
@@ -194,15 +193,8 @@ class Page:
     def write(self, path: Path) -> None:
         """Write the page, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, staged = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(self.html())
-            os.chmod(staged, 0o644)  # mkstemp's files are private
-            os.replace(staged, path)
-        except BaseException:
-            Path(staged).unlink(missing_ok=True)
-            raise
+        with replaced_file(path) as staged:
+            staged.write_text(self.html(), encoding="utf-8")
 
     def _add(self, kind: str, content: Any, caption: str = "") -> "Page":
         section = self._sections[-1] if self._sections else self._lead

@@ -1,11 +1,9 @@
 """Figures saved as pictures with their tables; see :mod:`embedllm.figures.saved`."""
 
 import json
-import os
 import re
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from matplotlib.text import Text
 
 from embedllm.figures.saved import INDEX_FILE, SavedFigure, read_captions
 from embedllm.figures.style import house_style
+from embedllm.storage import replaced_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -47,15 +46,19 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
         figure.set_dpi(rcParams["savefig.dpi"])
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        _write(saved.png, lambda path: figure.savefig(path, format="png"))
+        with replaced_file(saved.png) as path:
+            figure.savefig(path, format="png")
         # Transparent, so that the page's colour shows through; without a date, so that equal figures are equal files.
-        _write(saved.svg, lambda path: figure.savefig(path, format="svg", transparent=True, metadata={"Date": None}))
-    _write(saved.table, lambda path: table.to_csv(path, index=False))
+        with replaced_file(saved.svg) as path:
+            figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
+    with replaced_file(saved.table) as path:
+        table.to_csv(path, index=False)
     captions = read_captions(folder) | {name: caption}
     text = json.dumps(
         [{"name": key, "caption": value} for key, value in captions.items()], indent=2, ensure_ascii=False
     )
-    _write(folder / INDEX_FILE, lambda path: path.write_text(text + "\n", encoding="utf-8"))
+    with replaced_file(folder / INDEX_FILE) as path:
+        path.write_text(text + "\n", encoding="utf-8")
     return saved
 
 
@@ -76,17 +79,3 @@ def _boxes_for_unknown_letters() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=r"(?s)Glyph .* missing from", category=UserWarning)
         yield
-
-
-def _write(target: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file beside `target`, and put it in `target`'s place."""
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
-    os.close(handle)
-    staged = Path(name)
-    try:
-        write(staged)
-        staged.chmod(0o644)  # mkstemp's files are private
-        staged.replace(target)
-    except BaseException:
-        staged.unlink(missing_ok=True)
-        raise

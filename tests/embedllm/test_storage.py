@@ -1,4 +1,4 @@
-"""Folders replaced all or nothing, and only where they are ours."""
+"""Files and folders replaced all or nothing, and only where they are ours."""
 
 import os
 import shutil
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from embedllm.storage import FolderKind, replaced_folder
+from embedllm.storage import FolderKind, replaced_file, replaced_folder
 
 KIND = FolderKind("a thing", marker="thing.json", keys=("made",), files=("thing.json", "body"))
 
@@ -132,3 +132,42 @@ def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, monkeypa
 
     monkeypatch.setattr(Path, "iterdir", denied)
     assert KIND.refusal(tmp_path) == "cannot be looked into (Permission denied); choose another folder"
+
+
+def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path: Path):
+    target = tmp_path / "report.html"
+    for text in ("old", "new"):
+        with replaced_file(target) as staged:
+            assert staged.parent == tmp_path
+            staged.write_text(text)
+        assert target.read_text() == text
+    assert names(tmp_path) == ["report.html"]
+    assert target.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_a_failing_body_leaves_the_old_file_alone(tmp_path: Path, error: BaseException):
+    target = tmp_path / "report.html"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with replaced_file(target) as staged:
+            staged.write_text("half")
+            raise error
+
+    with pytest.raises(type(error)):
+        write_half()
+    assert (names(tmp_path), target.read_text()) == (["report.html"], "old")
+
+
+def test_a_failed_exchange_leaves_the_old_file_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    target = tmp_path / "report.html"
+    target.write_text("old")
+
+    def fail(*_: object) -> None:
+        raise PermissionError("no")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(PermissionError), replaced_file(target) as staged:
+        staged.write_text("new")
+    assert (names(tmp_path), target.read_text()) == (["report.html"], "old")
