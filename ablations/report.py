@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.folder import LATER_RUN, DesignFolder, design_folders
+from ablations.redraw import redraw
 from ablations.registry import design_classes, find_design
-from ablations.runner import redraw
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.cell import METRIC_COLUMNS, Cell
+from ablations.files import make_folder, write_text
 from ablations.outcome import OVERALL, CellOutcome
 from tune.engine.fitting import mean_and_sd
 from tune.records import TrialRecord
@@ -61,7 +62,7 @@ class CellTracker:
             ConfigError: for a tracking URI MLflow cannot write to.
         """
         path, config = ablation.folder.path, ablation.config
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         uri = config.tracking_uri
         if uri is None and tracked_at(path) is None:
             uri = resolve_tracking_uri(None, path.parent)
@@ -172,7 +173,5 @@ class _Numbers:
         number, self._next = self._next, self._next + 1
         if keep:
             self._known[name] = number
-        staging = self._path.with_suffix(".tmp")
-        staging.write_text(json.dumps({"next": self._next, "known": self._known}))
-        staging.replace(self._path)
+        write_text(self._path, json.dumps({"next": self._next, "known": self._known}))
         return number

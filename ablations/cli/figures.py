@@ -21,9 +21,9 @@ def run(args: Namespace) -> None:
     """Draw what there are tables for; a design that never came to its end is told of and left out."""
     from ablations.cli.session import shortest
     from ablations.folder import LATER_RUN, design_folders
+    from ablations.redraw import redraw
     from ablations.registry import find_design
     from ablations.report import write_report
-    from ablations.runner import redraw
 
     out = Path(args.results).expanduser().resolve()
     for folder in design_folders(out):

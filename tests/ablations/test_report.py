@@ -8,8 +8,8 @@ import pytest
 
 from ablations import report
 from ablations.folder import DesignFolder
+from ablations.redraw import redraw
 from ablations.report import REPORT_FILE, write_report
-from ablations.runner import redraw
 from embedllm.errors import ConfigError
 
 RUN = {

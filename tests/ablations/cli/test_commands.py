@@ -15,6 +15,7 @@ from ablations.cli.options import list_to_yaml
 from ablations.config import AblationConfig
 from ablations.design import Plan
 from ablations.folder import DesignFolder
+from ablations.listeners import Listeners
 from ablations.runner import Ablation
 from ablations.worker import CellWorker
 from embedllm.cli.program import Command, Program
@@ -27,11 +28,10 @@ def main(toy: Any, data_folder: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     """Runs `ablations toy WORDS…`; batches are computed in this process."""
     monkeypatch.chdir(tmp_path)
 
-    def compute(self: Ablation, waiting: list[Any], listeners: list[Any], on_plan: Any) -> None:
+    def compute(self: Ablation, waiting: list[Any], listeners: Listeners, on_plan: Any) -> None:
         worker = CellWorker(self.payload(waiting), 1)
         for family, cells in self.families(waiting).items():
-            for listener in listeners:
-                listener.cells_started(cells)
+            listeners.cells_started(cells)
             self._take(worker(Batch(tuple(cells), family[1])).cells, listeners)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Ablation, "_compute", compute)
@@ -152,7 +152,7 @@ def test_the_report_is_written_where_a_later_design_fails(
     capsys: pytest.CaptureFixture[str],
     error: Exception,
 ) -> None:
-    def compute(self: Ablation, waiting: list[Any], listeners: list[Any], on_plan: Any) -> None:
+    def compute(self: Ablation, waiting: list[Any], listeners: Listeners, on_plan: Any) -> None:
         if self.design.name == "broken":
             raise error
         return whole(self, waiting, listeners, on_plan)  # type: ignore[no-any-return]
