@@ -8,7 +8,7 @@ from ablations.cell import METHODS
 from embedllm.checks import not_among, not_counts, not_gpus, too_small
 from embedllm.config import PRESETS, FitConfig, preset
 from embedllm.errors import ConfigError
-from tune.config import SplitChoice
+from tune.config import SplitChoice, SweepConfig
 
 if TYPE_CHECKING:
     from embedllm.data.matrix import CorrectnessMatrix
@@ -84,10 +84,14 @@ class AblationConfig:
 
         Raises:
             DataError: if `given` is asked for and the data carries no sides.
+            ConfigError: if there is a `split_seed` but the split is not random.
         """
         from embedllm.experiment import choose_split
+        from tune.data import check_split_seed
 
-        return choose_split(data, self.split, self.split_seed)
+        split = choose_split(data, self.split, self.split_seed)
+        check_split_seed(SweepConfig(split=self.split, split_seed=self.split_seed), split)
+        return split
 
     def replace(self, **changes: Any) -> "AblationConfig":
         """A copy with some values changed."""

@@ -70,7 +70,8 @@ class CellQueue:
         self._waiting = {family: deque(cells) for family, cells in work.items() if cells}
         self._share_of_slot = {family: -(-len(cells) // slots) for family, cells in work.items() if cells}
         self._seconds = seconds
-        self._most = defaultdict(lambda: most)  # of each kind: what fits one kind of work may be too much for another
+        # Of each kind: what fits in memory for one kind of work may be too much for another.
+        self._most: defaultdict[str, int] = defaultdict(lambda: most)
         self._slots = slots
         self._on_started = on_started
         self._on_finished = on_finished

@@ -1,7 +1,10 @@
+from typing import Any
+
 import pytest
 
 from ablations.config import AblationConfig
 from embedllm.config import preset
+from embedllm.data import CorrectnessMatrix
 from embedllm.errors import ConfigError
 
 
@@ -11,6 +14,14 @@ def test_the_recipe_is_the_preset_with_the_ablations_encoder() -> None:
     assert config.replace(embedding_dim=16).recipe(noise=0.0).embedding_dim == 16
     assert config.recipe(seed=9, encoder="lsa:16").encoder == "lsa:16"
     assert list(config.seed_values) == [3, 4]
+
+
+@pytest.mark.parametrize("split", ["auto", "given"])
+def test_a_split_seed_that_would_do_nothing_is_refused(data: CorrectnessMatrix, split: Any) -> None:
+    with pytest.raises(ConfigError, match=r"split_seed 7 has no effect: .*; add `--split random`"):
+        AblationConfig(split=split, split_seed=7).base_split(data)
+    AblationConfig(split=split).base_split(data)
+    assert AblationConfig(split="random", split_seed=7).base_split(data).seed == 7
 
 
 def test_everything_wrong_is_told_at_once() -> None:
