@@ -150,8 +150,8 @@ def held_out_split(data: CorrectnessMatrix, base: Split, benchmarks: Sequence[st
     cells that judge nothing there.
 
     Raises:
-        DataError: if nothing is left to train on, or a training question leaks one held out (which would be an error
-            of this program).
+        DataError: if nothing is left to train on.
+        AssertionError: if a training question leaks one held out, which only an error of this program can bring about.
     """
     wide = leave_out(data, benchmarks, base=base)
     test = np.intersect1d(base.test, wide.test)
@@ -161,9 +161,10 @@ def held_out_split(data: CorrectnessMatrix, base: Split, benchmarks: Sequence[st
     groups, seen = prompt_groups(data), np.concatenate([split.train, split.val])
     leaked = np.isin(data.benchmarks[seen], list(benchmarks)) | np.isin(groups[seen], groups[wide.test])
     if leaked.any():
-        raise DataError(
-            f"the split {split.name!r}",
-            [f"{int(leaked.sum())} training or validation questions are held out or have the prompt of one that is"],
+        # No DataError, which callers take for a shortage of data and put into a note.
+        raise AssertionError(
+            f"the split {split.name!r}: {int(leaked.sum())} training or validation questions are held out or have the "
+            "prompt of one that is"
         )
     return split
 

@@ -40,6 +40,12 @@ def test_no_question_of_a_held_out_benchmark_is_trained_on_nor_a_copy_of_one(hel
     assert set(split.train) <= set(base.train)
 
 
+def test_a_leak_is_an_error_of_the_program_and_no_footnote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablations.held_out.cells.leave_out", lambda data, benchmarks, base: base)
+    with pytest.raises(AssertionError, match="questions are held out or have the prompt of one that is"):
+        held_out_cells(small(), CONFIG, None, True)
+
+
 def test_the_plan_is_one_that_the_runner_takes() -> None:
     data = with_copies(small())
     plan = HeldOutBenchmark().plan(data, CONFIG)
