@@ -25,10 +25,9 @@ READS_ENCODINGS: tuple[Method, ...] = ("embedllm", "knn", "lookup_predicted", "l
 """Methods whose result depends on the question encoder."""
 
 METRIC_COLUMNS = ("accuracy", "log_loss", "brier", "ece", "roc_auc", "routing_micro", "routing_macro")
-CELL_COLUMNS = (
-    *("key", "method", "encoder", "embedding_dim", "noise", "learning_rate", "weight_decay", "training_questions"),
-    *("split", "seed"),
-)
+SETTING_COLUMNS = ("encoder", "embedding_dim", "noise", "learning_rate", "weight_decay", "training_questions")
+"""Fields of the configuration that results name, missing where a method does not use them."""
+CELL_COLUMNS = ("key", "method", *SETTING_COLUMNS, "split", "seed")
 ROW_COLUMNS = ("side", "scope", "questions", *METRIC_COLUMNS, "seconds", "state", "reason", "note")
 """With the factors between them, the columns of a result; see :class:`ablations.results.Results`."""
 
@@ -110,7 +109,7 @@ class Cell:
     def columns(self) -> dict[str, Any]:
         """What every row of the result says about the cell, `training_questions` None where all are used."""
         settings = self.settings
-        own = {name: settings.get(name) for name in CELL_COLUMNS[2:8]}
+        own = {name: settings.get(name) for name in SETTING_COLUMNS}
         return {"key": self.key, "method": self.method, **own, "split": self.split, "seed": self.config.seed} | dict(
             self.factors
         )

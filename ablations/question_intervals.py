@@ -60,14 +60,6 @@ class Comparison:
         return np.column_stack([difference.T, self.weights])[self.weights > 0]
 
 
-def question_interval(
-    first: np.ndarray, second: np.ndarray, weights: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
-) -> QuestionInterval:
-    """One comparison; see :class:`Comparison` and :func:`question_intervals`."""
-    [found] = question_intervals([Comparison(first, second, weights)], resamples=resamples, seed=seed)
-    return found
-
-
 def question_intervals(
     comparisons: Sequence[Comparison], *, resamples: int = RESAMPLES, seed: int = 0
 ) -> list[QuestionInterval]:

@@ -1,14 +1,33 @@
 """Figures and findings of a design, from its tables alone."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ablations.design import Design
 from ablations.files import writing
 from ablations.folder import DesignFolder
+from embedllm.errors import ConfigError
 
 if TYPE_CHECKING:
     from embedllm.figures import SavedFigure
+
+
+@contextmanager
+def reading_tables(folder: DesignFolder) -> Iterator[None]:
+    """Put into words that saved tables lack what the design needs of them.
+
+    Raises:
+        ConfigError: if the block looks for a table or column that is not there.
+    """
+    try:
+        yield
+    except KeyError as missing:
+        raise ConfigError(
+            f"the tables of {folder.path} have no {missing}: the design has changed since they were made; run it again "
+            "with the same --out: finished cells are kept, and the tables are made anew"
+        ) from missing
 
 
 def redraw(folder: DesignFolder, design: Design) -> "tuple[list[SavedFigure], list[str]]":

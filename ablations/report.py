@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.folder import LATER_RUN, DesignFolder, design_folders
-from ablations.redraw import redraw
+from ablations.redraw import reading_tables, redraw
 from ablations.registry import design_classes, find_design
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def write_report(directory: Path) -> Path:
 
     Nothing is computed again: figures are taken as they were saved (and drawn where they are missing), sentences are
     made from the tables, and provenance is that of the tables. Designs without tables, because they never came to their
-    end, are named, and so are those whose tables another version wrote.
+    end, are named.
 
     Args:
         directory: folder given as `--out`, with a folder per design.
@@ -34,7 +34,7 @@ def write_report(directory: Path) -> Path:
         The file.
 
     Raises:
-        ConfigError: if no design has results there.
+        ConfigError: if no design has results there, or tables cannot be read.
         DataError: if figures are damaged.
     """
     from embedllm.figures import Page
@@ -43,24 +43,13 @@ def write_report(directory: Path) -> Path:
     folders = sorted(design_folders(directory), key=lambda one: places.get(one.provenance["design"], len(places)))
     ready = [folder for folder in folders if folder.has_tables]
     unfinished = [folder.path.name for folder in folders if not folder.has_tables]
-    told, outdated = {}, []
-    for folder in ready:
-        try:
-            told[folder.path.name] = _told(folder)
-        except KeyError:
-            outdated.append(folder.path.name)
-    ready = [folder for folder in ready if folder.path.name in told]
+    told = {folder.path.name: _told(folder) for folder in ready}
     known = {folder.path.name: folder.tables_provenance for folder in ready}
     page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or "no design has come to its end yet")
     if unfinished:
         page.text(
             f"Not in this report, because they have not come to their end: {', '.join(unfinished)}. Run them again; "
             "finished cells are kept."
-        )
-    if outdated:
-        page.text(
-            f"Not in this report, because another version wrote their tables: {', '.join(outdated)}. Run them again; "
-            "finished cells are kept, the tables are made anew."
         )
     if ready:
         page.section("In short", "in-short").table(
@@ -79,7 +68,8 @@ def write_report(directory: Path) -> Path:
 def _told(folder: DesignFolder) -> "tuple[dict[str, pd.DataFrame], list[str], list[str]]":
     design = find_design(folder.provenance["design"])()
     tables = folder.tables()
-    return tables, design.findings(tables), design.caveats(tables)
+    with reading_tables(folder):
+        return tables, design.findings(tables), design.caveats(tables)
 
 
 def _design_section(
