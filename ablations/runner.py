@@ -19,6 +19,7 @@ from ablations.design import Design, Plan
 from ablations.folder import DesignFolder
 from ablations.listeners import CellListener, Listeners
 from ablations.outcome import CellOutcome
+from ablations.paths import results_path
 from ablations.queue import MAX_BATCH, CellQueue
 from ablations.redraw import redraw
 from embedllm.data.matrix import CorrectnessMatrix
@@ -281,10 +282,3 @@ def load_data(config: AblationConfig) -> CorrectnessMatrix:
     if config.data is None:
         return simulate(models=SIMULATED_MODELS, questions=SIMULATED_QUESTIONS)
     return CorrectnessMatrix.load(config.data)
-
-
-def results_path(config: AblationConfig) -> Path:
-    """The folder that holds a folder per design: `out`, or ablations-results/ with the date and time."""
-    if config.out is None:
-        return (Path("ablation-results") / time.strftime("%Y%m%d-%H%M%S")).resolve()
-    return Path(config.out).expanduser().resolve()

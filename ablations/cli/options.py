@@ -35,7 +35,7 @@ def add_config(parser: Parser) -> None:
     parser.general.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the plan with cells, memory and minutes; start nothing and write nothing",
+        help="print the plan with cells, memory and minutes; run nothing and write nothing",
     )
 
 

@@ -11,8 +11,9 @@ from ablations.config import AblationConfig
 from ablations.design import Design
 from ablations.estimate import estimate
 from ablations.folder import PROVENANCE_FILE
+from ablations.paths import own_results_path, results_path
 from ablations.progress import CellProgress
-from ablations.runner import Ablation, DesignResult, results_path
+from ablations.runner import Ablation, DesignResult
 from ablations.tracking import CellTracker
 from embedllm.cli.program import EXIT_INTERRUPTED
 from embedllm.cli.tables import render
@@ -39,7 +40,8 @@ def conduct(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> 
         DataError: if the data cannot answer the design's question.
         DesignFailed: if no cell succeeded.
     """
-    return _conduct(_prepared(design, _with_out(config), data))
+    with own_results_path(config) as out:
+        return _conduct(_prepared(design, config.replace(out=str(out)), data))
 
 
 def _prepared(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> Ablation:
@@ -79,7 +81,11 @@ def conduct_all(designs: Sequence[Design], config: AblationConfig, data: Correct
     Raises:
         EmbedLLMError: for a wrong option of any design, or an encoder out of reach, before anything is computed.
     """
-    config = _with_out(config)
+    with own_results_path(config) as out:
+        return _conduct_all(designs, config.replace(out=str(out)), data)
+
+
+def _conduct_all(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:
     ready: list[Ablation | DataError] = []
     for design in designs:
         try:
@@ -124,31 +130,33 @@ def _report_all(config: AblationConfig) -> None:
 
 
 def show_plan(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:
-    """Print what a run would do; nothing is started or written.
+    """Print what a run would do; nothing is computed or written.
 
     Returns:
         The exit code: 0, or 1 if a design is refused.
     """
-    config = _with_out(config)
-    code = 0
-    for design in designs:
-        try:
-            ablation = Ablation.prepare(design, config, data)
-            ablation.check_folder()
-        except DataError as error:
-            print(f"{design.name} would be refused: {error}\n")
-            code = EXIT_FAILED
-            continue
-        print(describe(ablation))
-        print(f"\n{_cells_table(ablation)}\n")
-        cost = estimate(ablation)
-        print(
-            f"estimate  {cost.batches} batches on {cost.slots.count} slots, about {_minutes(cost.seconds)} "
-            f"(measured on this machine for a moment; within a factor of two), "
-            f"{show_bytes(cost.memory)} of memory for each slot"
-        )
-        print(f"MLflow    {resolve_tracking_uri(config.tracking_uri, results_path(config))}\n")
-    return code
+    config = config.replace(out=str(results_path(config)))
+    with ray_cluster(config.address):  # started once for all of them; estimates depend on what it finds
+        return max([_show_plan(design, config, data) for design in designs], default=0)
+
+
+def _show_plan(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> int:
+    try:
+        ablation = Ablation.prepare(design, config, data)
+        ablation.check_folder()
+    except DataError as error:
+        print(f"{design.name} would be refused: {error}\n")
+        return EXIT_FAILED
+    print(describe(ablation))
+    print(f"\n{_cells_table(ablation)}\n")
+    cost = estimate(ablation)
+    print(
+        f"estimate  {cost.batches} batches on {cost.slots.count} slots, about {_minutes(cost.seconds)} "
+        f"(from a brief measurement on this machine; within a factor of two), "
+        f"{show_bytes(cost.memory)} of memory for each slot"
+    )
+    print(f"MLflow    {resolve_tracking_uri(config.tracking_uri, results_path(config))}\n")
+    return 0
 
 
 def describe(ablation: Ablation) -> str:
@@ -220,11 +228,6 @@ def _cells_table(ablation: Ablation) -> str:
 
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
-
-
-def _with_out(config: AblationConfig) -> AblationConfig:
-    """With the folder of the results decided once."""
-    return config.replace(out=str(results_path(config)))
 
 
 def _wrapped(start: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""The commands, in this process, without Ray: a stand-in computes nothing."""
+"""The commands, in this process: a stand-in computes the cells without Ray."""
 
 import contextlib
 from dataclasses import dataclass
@@ -181,6 +181,7 @@ def test_failed_cells_are_counted_and_change_the_exit_code(
     assert "1 of 9 cells failed; the same command tries them again. 1 x diverged" in said
 
 
+@pytest.mark.usefixtures("ray_here")
 def test_a_dry_run_writes_nothing(
     main: Any, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,6 +190,21 @@ def test_a_dry_run_writes_nothing(
     assert "cells   8: 4 lookup, 4 knn" in said
     assert "of memory for each slot" in said
     assert not (tmp_path / "out").exists()
+
+
+def test_unnamed_runs_of_one_second_have_folders_of_their_own(
+    main: Any, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablations.paths.time.strftime", lambda *_: "20260102-030405")
+    words = ("toy", str(data_folder), *COMMON[:-2])
+    assert main(*words, "--size", "5000") == 2
+    assert list((tmp_path / "ablation-results").iterdir()) == []  # nothing was written
+    for _ in range(2):
+        assert main(*words) == 0
+    assert sorted(path.name for path in (tmp_path / "ablation-results").glob("2*")) == [
+        "20260102-030405",
+        "20260102-030405-2",
+    ]
 
 
 def test_refusals_say_what_to_do(main: Any, data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
