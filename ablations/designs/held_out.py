@@ -89,6 +89,6 @@ class HeldOutBenchmark:
 
     def caveats(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
         """Small test sides, overlapping splits, luck in counts."""
-        from ablations.held_out.findings import caveats
+        from ablations.held_out.caveats import caveats
 
         return caveats(tables)

@@ -11,7 +11,6 @@ from ablations.sentences import ONE_SEED
 from embedllm.figures import METHOD_TITLES
 from tune.labels import seeds_text
 
-SMALL_TEST_SIDE = 50
 FEATURE_TITLES = {
     "embedding": "EmbedLLM's embedding",
     "function": "EmbedLLM's predictions (function coordinates)",
@@ -38,76 +37,6 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         *_forecast_baselines(tables["forecast_comparisons"]),
         *_contributions(tables["contributions"]),
     ]
-
-
-def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What the numbers cannot carry."""
-    said = []
-    questions = tables["questions"]
-    if len(questions):
-        sizes = questions[questions["metric"] == "accuracy"].groupby("benchmark")["questions"].max()
-        if sizes.max() >= MINIMUM_QUESTIONS:
-            said.append(_about_predictions(tables["differences"]))
-        small = sizes[sizes < SMALL_TEST_SIDE]
-        if len(small):
-            named = ", ".join(f"{name} ({count:.0f})" for name, count in small.items())
-            said.append(f"Few test questions: {named}. {_what_few_give(small)}")
-    forecast = tables["forecast"]
-    if len(forecast):
-        first = forecast.iloc[0]
-        said.append(
-            f"The {first['repeats']} splits of the models overlap: significant in 60 of 100 does not mean 60 "
-            "independent tests. What can be trusted: chance is the count's permutation test (first seed, "
-            "Holm-adjusted), intervals of errors are corrected for overlap (Nadeau & Bengio 2003). Counts are means "
-            f"over {seeds_text(first['seeds'])}; every split tests on {first['test_models']} models."
-        )
-        width = int(_of(forecast, "embedding")["width"].max())
-        if width >= first["train_models"]:
-            said.append(
-                f"With {first['train_models']} models to learn from, plain linear regression on an embedding with as "
-                "many dimensions or more fits them exactly; ridge regression is the fairer test of what an embedding "
-                "knows."
-            )
-        notes = [
-            f"{row['benchmark']}: {row['notes']}." for _, row in _of(forecast, "embedding").iterrows() if row["notes"]
-        ]
-        said += list(dict.fromkeys(notes))
-    if len(tables["contributions"]):
-        said.append(
-            "A contribution compares two trainings: leaving a benchmark out also leaves fewer questions, so a large "
-            "benchmark contributes by its size as well as by its content."
-        )
-    seeds = [tables[name]["seeds"].max() for name in ("differences", "forecast_comparisons") if len(tables[name])]
-    if seeds and max(seeds) == 1:
-        said.append(
-            "With one seed the luck of training is in no interval and no p-value here: another seed may not agree. Use "
-            "--seeds 5 or more."
-        )
-    return said
-
-
-def _about_predictions(differences: pd.DataFrame) -> str:
-    """What intervals of predictions hold, and when a difference is claimed."""
-    several = len(differences) and differences["seeds"].max() > 1
-    over = "joint resamples of questions and seeds" if several else "resamples of questions"
-    also = (
-        " EmbedLLM's differences are claimed only where the t test paired over seeds agrees, for resamples of few "
-        "seeds are too sure of them."
-        if several
-        else ""
-    )
-    return (
-        f"Intervals of predictions are 95 % percentile intervals over {over}; one data set and one split of the "
-        f"questions. Holm's adjustment is over the benchmarks of a comparison.{also}"
-    )
-
-
-def _what_few_give(sizes: "pd.Series[float]") -> str:
-    """What benchmarks with so few questions have for an interval."""
-    if sizes.max() < MINIMUM_QUESTIONS:
-        return f"Below {MINIMUM_QUESTIONS} there is no interval."
-    wide = "Their intervals are wide, routing's above all"
-    return f"{wide}; below {MINIMUM_QUESTIONS} there is none." if sizes.min() < MINIMUM_QUESTIONS else f"{wide}."
 
 
 def _untested(frame: pd.DataFrame) -> list[str]:
@@ -193,7 +122,7 @@ def _forecasts(frame: pd.DataFrame) -> list[str]:
     """Whether forecasts rank held-out models at all."""
     said = []
     for (features, regression), title in FORECAST_TITLES.items() if len(frame) else ():
-        rows = _of(frame, features, regression).sort_values("significant", ascending=False)
+        rows = rows_of(frame, features, regression).sort_values("significant", ascending=False)
         found, lost = rows[rows["null_holm"] < LEVEL], rows[~(rows["null_holm"] < LEVEL)]
         names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
         but = f", not told from chance for {_names(lost['benchmark'].map(names))}" if len(lost) and len(found) else ""
@@ -276,7 +205,8 @@ def _contributions(frame: pd.DataFrame) -> list[str]:
     return said
 
 
-def _of(frame: pd.DataFrame, features: str, regression: str = "linear") -> pd.DataFrame:
+def rows_of(frame: pd.DataFrame, features: str, regression: str = "linear") -> pd.DataFrame:
+    """Rows of the table `forecast`."""
     return frame[(frame["features"] == features) & (frame["regression"] == regression)]
 
 

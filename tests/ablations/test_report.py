@@ -135,5 +135,5 @@ def test_tables_are_shown_with_the_options_they_were_made_with(tmp_path: Path, t
 def test_tables_that_the_design_cannot_read_are_refused(tmp_path: Path) -> None:
     changed = design_folder(tmp_path)
     changed.save_tables({"averages": pd.DataFrame({"x": [1]})})  # the design looks for means
-    with pytest.raises(ConfigError, match="toy have no 'means': the design has changed since .* run it again"):
+    with pytest.raises(ConfigError, match=r"toy have no 'means': the design has changed since .* run it again"):
         write_report(tmp_path)
