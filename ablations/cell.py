@@ -66,13 +66,13 @@ class Cell:
         ):
             unknown = [value for value in given if value not in allowed]
             if unknown or len(set(given)) < len(given):
-                problems.append(f"{name} must be distinct ones of {', '.join(allowed)} but are {', '.join(given)}")
+                problems.append(f"{name} must be distinct and among {', '.join(allowed)} but are {', '.join(given)}")
         if not self.sides:
             problems.append("sides is empty; give val, test or both")
         if "embedding" in self.outputs and self.method != "embedllm":
             problems.append(f"only embedllm has an embedding, not {self.method}")
         if "function" in self.outputs and self.method != "embedllm":
-            problems.append(f"only embedllm leaves a function, not {self.method}")
+            problems.append(f"only embedllm has a function, not {self.method}")
         if "question_scores" in self.outputs and "test" not in self.sides:
             problems.append("question_scores are those of the test questions, but sides leaves test out")
         taken = sorted(set(self.factors) & {*CELL_COLUMNS, *ROW_COLUMNS})

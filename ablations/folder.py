@@ -29,7 +29,7 @@ TABLES_FOLDER = "tables"
 FIGURES_FOLDER = "figures"
 MACHINE_FIELDS = ("data", "out", "pack", "slots", "cpus_per_pack", "gpus_per_pack", "address", "tracking_uri")
 """Fields of the configuration that change no number; `data` is known by its digest."""
-LATER_RUN = "a later run with other options has not come to its end; shown is the earlier one"
+LATER_RUN = "a later run with other options has not finished; the earlier one is shown"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class DesignFolder:
 
     @property
     def has_tables(self) -> bool:
-        """Whether the design has come to its end at least once."""
+        """Whether the design has finished at least once."""
         return any((self.path / TABLES_FOLDER).glob("*.parquet"))
 
     @property
@@ -77,7 +77,7 @@ class DesignFolder:
 
     @property
     def tables_provenance(self) -> dict[str, Any]:
-        """:attr:`provenance` as it was when the tables were made: a later run may have begun, and not come to its end.
+        """:attr:`provenance` as it was when the tables were made: a later run may have begun and not finished.
 
         Raises:
             ConfigError: if there are no tables.
@@ -213,7 +213,7 @@ class DesignFolder:
     def _table_files(self) -> list[Path]:
         files = sorted((self.path / TABLES_FOLDER).glob("*.parquet"))
         if not files:
-            raise ConfigError(f"{self.path} holds no tables; run the design to its end first")
+            raise ConfigError(f"{self.path} holds no tables; run the design to completion first")
         return files
 
     def _lines(self) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -238,7 +238,7 @@ def design_folders(out: Path) -> list[DesignFolder]:
     found = [DesignFolder(file.parent) for file in sorted(out.glob(f"*/{PROVENANCE_FILE}"))]
     if not found:
         raise ConfigError(
-            f"{out} holds no results of an ablation; `python -m ablations all DATA --out {out}` makes them"
+            f"{out} holds no results of an ablation; `python -m ablations all DATA --out {out}` creates them"
         )
     return found
 

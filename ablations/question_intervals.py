@@ -1,4 +1,4 @@
-"""Difference of two methods on the same questions, with luck of the questions and of the seeds in one interval."""
+"""Difference of two methods on the same questions, with variation over questions and seeds in one interval."""
 
 import math
 from collections import defaultdict

@@ -51,7 +51,7 @@ class CellQueue:
         seconds: key of a cell -> what it is expected to take, in any unit of the kind's own.
         slots: batches computed at the same time.
         most: most cells of a batch.
-        on_started: told the cells of every batch that is sent out.
+        on_started: notified of the cells of every batch that is sent out.
         on_finished: given the outcomes of every batch that came back, and of cells given up.
         fail: makes the outcome of a cell given up for a reason.
     """
@@ -130,7 +130,7 @@ class CellQueue:
         if batch is None:
             return
         if reason.startswith(OUT_OF_MEMORY):
-            # Later batches begin with a size that may fit: each would fail first, else.
+            # Later batches begin with a size that may fit; otherwise each would fail first.
             self._most[batch.kind] = min(self._most[batch.kind], (len(batch.cells) + 1) // 2)
         if len(batch.cells) > 1 or batch.attempt + 1 < ATTEMPTS:
             logger.warning("%d cells (%s) are computed again: %s", len(batch.cells), batch.kind, reason)

@@ -24,8 +24,8 @@ def write_report(directory: Path) -> Path:
     """Write `report.html` with every design's findings, figures, caveats, tables and provenance.
 
     Nothing is computed again: figures are taken as they were saved (and drawn where they are missing), sentences are
-    made from the tables, and provenance is that of the tables. Designs without tables, because they never came to their
-    end, are named.
+    made from the tables, and provenance is that of the tables. Designs without tables, because they never
+    finished, are named.
 
     Args:
         directory: folder given as `--out`, with a folder per design.
@@ -45,14 +45,14 @@ def write_report(directory: Path) -> Path:
     unfinished = [folder.path.name for folder in folders if not folder.has_tables]
     told = {folder.path.name: _told(folder) for folder in ready}
     known = {folder.path.name: folder.tables_provenance for folder in ready}
-    page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or "no design has come to its end yet")
+    page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or "no design has finished yet")
     if unfinished:
         page.text(
-            f"Not in this report, because they have not come to their end: {', '.join(unfinished)}. Run them again; "
+            f"Not in this report because they have not finished: {', '.join(unfinished)}. Run them again; "
             "finished cells are kept."
         )
     if ready:
-        page.section("In short", "in-short").table(
+        page.section("Summary", "summary").table(
             _overview(known), caption="Designs, their cells and data.", formats={"cells": ",d"}
         )
         page.text("What each design found; numbers, figures and caveats are below.")
@@ -86,7 +86,7 @@ def _design_section(
     if folder.has_later_run:
         page.text(f"{LATER_RUN[:1].upper()}{LATER_RUN[1:]}.")
     if known.get("failed"):
-        page.text(f"{known['failed']} of {known['cells']} cells failed; what is shown is of the others.")
+        page.text(f"{known['failed']} of {known['cells']} cells failed; the results shown are from the others.")
     if findings:
         page.heading("Findings").bullets(findings)
     for saved in read_figures(folder.figures) or redraw(folder, find_design(known["design"])())[0]:
@@ -148,7 +148,7 @@ def _overview(known: Mapping[str, Mapping[str, Any]]) -> "pd.DataFrame":
                 "failed": one["failed"],
                 "data": one["data"]["name"],
                 "encoder": one["config"]["encoder"],
-                "recipe": one["config"]["preset"],
+                "preset": one["config"]["preset"],
                 "seeds": one["config"]["seeds"],
             }
             for name, one in known.items()

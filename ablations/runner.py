@@ -189,7 +189,8 @@ class Ablation:
                 fail=lambda cell, reason: CellOutcome.failed(cell, self.plan.splits[cell.split], reason),
             )
             if on_plan is not None:
-                plan = f"{len(waiting)} cells, {slots.count} batches at a time, on {slots.each} each"
+                batches = f"{slots.count} batch{'es' * (slots.count != 1)} at a time"
+                plan = f"{len(waiting)} cells, {batches}, on {slots.each} each"
                 on_plan("\n".join([*notes, plan]))
             payload = self.payload(waiting)
             import_alone("tune.engine.execution")

@@ -28,7 +28,7 @@ NUMBERS_FILE = "mlflow-numbers.json"
 
 
 class CellTracker:
-    """A `CellListener` that tells MLflow of every configuration once all its seeds are finished.
+    """A `CellListener` that reports every configuration to MLflow once all its seeds are finished.
 
     Args:
         ablation: the design; its folder exists.
@@ -45,7 +45,7 @@ class CellTracker:
         self._group_of = {cell.key: name for name, cells in self._groups.items() for cell in cells}
         self._outcomes: dict[str, CellOutcome] = {}
         self._numbers = _Numbers(ablation.folder.path / NUMBERS_FILE)
-        # Configurations finished by earlier runs are told again: a killed driver may not have been able to.
+        # Configurations finished by earlier runs are reported again: a killed driver may not have done so.
         finished = [outcome for outcome in ablation.folder.finished().values() if outcome.failure is None]
         self.cells_finished([outcome for outcome in finished if outcome.key in self._group_of])
 

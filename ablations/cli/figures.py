@@ -17,7 +17,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> None:
-    """Draw what there are tables for; a design that never came to its end is told of and left out."""
+    """Draw what there are tables for; a design that never finished is named and left out."""
     from ablations.cli.session import shortest
     from ablations.folder import LATER_RUN, design_folders
     from ablations.redraw import reading_tables, redraw
@@ -27,11 +27,11 @@ def run(args: Namespace) -> None:
     out = Path(args.results).expanduser().resolve()
     for folder in design_folders(out):
         if not folder.has_tables:
-            print(f"{folder.path.name}: has no tables yet; run it to its end first")
+            print(f"{folder.path.name}: has no tables yet; run it to completion first")
             continue
         if folder.has_later_run:
             print(f"{folder.path.name}: {LATER_RUN}")
         with reading_tables(folder):
             figures, _ = redraw(folder, find_design(folder.provenance["design"])())
-        print(f"{folder.path.name}: {len(figures)} figures in {shortest(folder.figures)}")
+        print(f"{folder.path.name}: {len(figures)} figure{'s' * (len(figures) != 1)} in {shortest(folder.figures)}")
     print(f"report: {shortest(write_report(out))}")

@@ -29,7 +29,7 @@ def add_config(parser: Parser) -> None:
         type=str,
         default=argparse.SUPPRESS,
         metavar="DATA",
-        help="folder written by `embedllm data import`; none: simulated data",
+        help="folder written by `embedllm data import`; omitted: simulated data",
     )
     parser.add_config_file()
     parser.general.add_argument(

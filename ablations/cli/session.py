@@ -90,7 +90,7 @@ def _conduct_all(designs: Sequence[Design], config: AblationConfig, data: Correc
     for design in designs:
         try:
             ready.append(_prepared(design, config, data))
-        except DataError as error:  # told in its turn: the others go on
+        except DataError as error:  # reported in its turn: the others go on
             ready.append(error)
     try:
         with ray_cluster(config.address):  # started once for all of them
@@ -121,7 +121,7 @@ def _conduct_each(designs: Sequence[Design], ready: Sequence[Ablation | DataErro
 
 
 def _report_all(config: AblationConfig) -> None:
-    """Of every design that has come to its end, now or earlier; none where nothing has begun."""
+    """Of every design that has finished, now or before; none where nothing has begun."""
     from ablations.report import write_report
 
     path = results_path(config)
@@ -174,7 +174,7 @@ def describe(ablation: Ablation) -> str:
     if finished:
         lines.append(f"done    {finished} of them, by earlier runs")
     if unused:
-        lines.append(f"unused  {unused} finished cells of other options stay in the folder and are not shown")
+        lines.append(f"unused  {unused} finished cells from other options stay in the folder and are not shown")
     lines += [_wrapped("note    ", note) for note in plan.notes]
     return "\n".join([*lines, f"folder  {shortest(ablation.folder.path)}"])
 
@@ -186,17 +186,17 @@ def report(ablation: Ablation, result: DesignResult) -> str:
     if result.stopped is None:
         tables = result.folder.tables()
         blocks += [_wrapped("- ", text) for text in result.findings]
-        blocks += [_wrapped("  but: ", text) for text in ablation.design.caveats(tables)]
+        blocks += [_wrapped("  caveat: ", text) for text in ablation.design.caveats(tables)]
     if result.failed:
         reasons = Counter(result.failed.values()).most_common(3)
         blocks.append(
-            f"{len(result.failed)} of {result.cells} cells failed; the same command tries them again. "
+            f"{len(result.failed)} of {result.cells} cells failed; run the same command again to retry them. "
             + "; ".join(f"{count} x {reason}" for reason, count in reasons)
         )
     if result.stopped is not None:
-        blocks.append(f"Ended early: {result.stopped}. The same command goes on.")
+        blocks.append(f"Ended early: {result.stopped}. Run the same command again to continue.")
     else:
-        blocks.append(f"{len(result.figures)} figures in {out}/figures, tables in {out}/tables")
+        blocks.append(f"{_count(len(result.figures), 'figure')} in {out}/figures, tables in {out}/tables")
     return "\n".join(blocks)
 
 
@@ -224,6 +224,10 @@ def _cells_table(ablation: Ablation) -> str:
     else:
         rows = [{"method": str(method), **{f"{size:,}": counts[method, size] for size in sizes}} for method in methods]
     return render(rows)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _minutes(seconds: float) -> str:

@@ -28,16 +28,16 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         first = forecast.iloc[0]
         said.append(
             f"The {first['repeats']} splits of the models overlap: significant in 60 of 100 does not mean 60 "
-            "independent tests. What can be trusted: chance is the count's permutation test (first seed, "
-            "Holm-adjusted), intervals of errors are corrected for overlap (Nadeau & Bengio 2003). Counts are means "
-            f"over {seeds_text(first['seeds'])}; every split tests on {first['test_models']} models."
+            "independent tests. What can be relied on: the permutation test of the count against chance (first "
+            "seed, Holm-adjusted), and the intervals of errors, corrected for the overlap (Nadeau & Bengio 2003). "
+            f"Counts are means over {seeds_text(first['seeds'])}; every split tests on {first['test_models']} models."
         )
         width = int(rows_of(forecast, "embedding")["width"].max())
         if width >= first["train_models"]:
             said.append(
                 f"With {first['train_models']} models to learn from, plain linear regression on an embedding with as "
                 "many dimensions or more fits them exactly; ridge regression is the fairer test of what an embedding "
-                "knows."
+                "captures."
             )
         notes = [
             f"{row['benchmark']}: {row['notes']}."
@@ -47,37 +47,39 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
         said += list(dict.fromkeys(notes))
     if len(tables["contributions"]):
         said.append(
-            "A contribution compares two trainings: leaving a benchmark out also leaves fewer questions, so a large "
-            "benchmark contributes by its size as well as by its content."
+            "A contribution compares two training runs: leaving a benchmark out also leaves fewer questions, so a "
+            "large benchmark contributes by its size as well as by its content."
         )
     seeds = [tables[name]["seeds"].max() for name in ("differences", "forecast_comparisons") if len(tables[name])]
     if seeds and max(seeds) == 1:
         said.append(
-            "With one seed the luck of training is in no interval and no p-value here: another seed may not agree. Use "
+            "With one seed, no interval or p-value here includes training variance: another seed may disagree. Use "
             "--seeds 5 or more."
         )
     return said
 
 
 def _about_predictions(differences: pd.DataFrame) -> str:
-    """What intervals of predictions hold, and when a difference is claimed."""
+    """What intervals on predictions include, and when a difference is claimed."""
     several = len(differences) and differences["seeds"].max() > 1
     over = "joint resamples of questions and seeds" if several else "resamples of questions"
     also = (
-        " EmbedLLM's differences are claimed only where the t test paired over seeds agrees, for resamples of few "
-        "seeds are too sure of them."
+        " EmbedLLM's differences are claimed only where the t test paired over seeds agrees, because "
+        "resampling only a few seeds is overconfident."
         if several
         else ""
     )
     return (
-        f"Intervals of predictions are 95 % percentile intervals over {over}; one data set and one split of the "
-        f"questions. Holm's adjustment is over the benchmarks of a comparison.{also}"
+        f"Intervals on predictions are 95 % percentile intervals over {over}, for one data set and one split of the "
+        f"questions. Holm adjustment is over the benchmarks of a comparison.{also}"
     )
 
 
 def _what_few_give(sizes: "pd.Series[float]") -> str:
-    """What benchmarks with so few questions have for an interval."""
+    """What intervals benchmarks with so few questions have."""
     if sizes.max() < MINIMUM_QUESTIONS:
-        return f"Below {MINIMUM_QUESTIONS} there is no interval."
-    wide = "Their intervals are wide, routing's above all"
-    return f"{wide}; below {MINIMUM_QUESTIONS} there is none." if sizes.min() < MINIMUM_QUESTIONS else f"{wide}."
+        return f"With fewer than {MINIMUM_QUESTIONS} there is no interval."
+    wide = "Their intervals are wide, especially for routing"
+    return (
+        f"{wide}; with fewer than {MINIMUM_QUESTIONS} there is none." if sizes.min() < MINIMUM_QUESTIONS else f"{wide}."
+    )

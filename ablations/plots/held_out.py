@@ -125,13 +125,13 @@ def _differences(differences: pd.DataFrame) -> Drawing:
         )
     handles, labels = grid[0][0].get_legend_handles_labels()
     beyond = (
-        f"beyond the luck of questions ({ONE_SEED})"
+        f"over questions ({ONE_SEED})"
         if rows["seeds"].max() == 1
-        else "over questions and, where EmbedLLM takes part, by the t test paired over seeds too"
+        else "over questions and, where EmbedLLM is involved, also by the paired t test over seeds"
     )
     intervals = (
-        f"95 % percentile intervals over {_resampled(rows)}; filled marks differ from zero {beyond}, after "
-        "Holm's adjustment over the benchmarks, open ones do not"
+        f"95 % percentile intervals over {_resampled(rows)}; filled marks differ significantly from zero "
+        f"{beyond}, after Holm adjustment over the benchmarks; open marks do not"
         if rows["low"].notna().any()
         else f"{NO_INTERVALS}; no difference is tested, so all marks are open"
     )

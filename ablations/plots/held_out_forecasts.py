@@ -58,7 +58,8 @@ def draw_counts(forecast: pd.DataFrame) -> Drawing:
         f"Forecast of each benchmark's accuracy for models the regression did not see: {repeats} random splits, "
         f"{forecast['train_models'].max()} models to learn from and {forecast['test_models'].max()} to test on, the "
         "same splits for all features, none of which saw the benchmark. Bars on the left are the spread over "
-        "overlapping splits, not confidence intervals; on the right ± sd over seeds of EmbedLLM, cut at none and all.",
+        "overlapping splits, not confidence intervals; on the right, ± sd over seeds of EmbedLLM, clipped at none and "
+        "all.",
     )
 
 
@@ -101,8 +102,8 @@ def draw_forecasts(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
         "Each model's accuracy on a benchmark against its forecast by ridge regression from embeddings trained without "
         "the benchmark; mean over the splits where the model was tested, and over seeds. In the panels: median τ over "
         "splits, splits with τ > 0 and p < 0.05, and root mean square error. Dashed: perfect forecast. Where "
-        "nothing can be forecast the points fall slightly: the mean of the others is lower when a good model is left "
-        "out.",
+        "nothing can be forecast, the points slope slightly downwards: the mean of the others is lower when a good "
+        "model is left out.",
     )
 
 
@@ -133,8 +134,8 @@ def draw_contributions(rows: pd.DataFrame, regression: str) -> Drawing:
     labels = [*short_names(names), "sum"]
     axis.set_xticks(range(size + 1), labels, rotation=35, ha="right")
     axis.set_yticks(range(size + 1), labels)
-    axis.set_xlabel("benchmark that is forecast")
-    axis.set_ylabel("benchmark that is added to training")
+    axis.set_xlabel("benchmark forecast")
+    axis.set_ylabel("benchmark added to training")
     axis.tick_params(length=0)
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
@@ -148,7 +149,7 @@ def draw_contributions(rows: pd.DataFrame, regression: str) -> Drawing:
         f"Contribution matrix by {regression} regression: total squared error of the forecast (sum over "
         f"{rows['repeats'].max()} splits, squared accuracy) without the row's benchmark minus with it, "
         f"{seeds_text(rows['seeds'].max())}; positive: the row helps to forecast the column. * the 95 % interval of "
-        "the cell excludes zero, ** also after Holm's adjustment over all cells. Sums have colours of their own scale "
+        "the cell excludes zero, ** also after Holm adjustment over all cells. Sums have a colour scale of their own "
         "and no interval.",
     )
 

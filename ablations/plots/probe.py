@@ -122,7 +122,7 @@ def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         f"similarity_{space}",
         figure,
         table,
-        f"Distances between {size} models in {SPACE_TITLES[space]}, dark = alike, ordered by average-linkage "
+        f"Distances between {size} models in {SPACE_TITLES[space]}, dark = similar, ordered by average-linkage "
         "clustering (left). Blocks along the diagonal are groups of models; the order of groups is not unique.",
     )
 
@@ -156,13 +156,13 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
             SPACE_TITLES[space], (0, 1), xytext=(-30, 17), xycoords="axes fraction", textcoords="offset points",
             weight="bold", fontsize=8.5,
         )  # fmt: skip
-    tested = " r Pearson, ρ Spearman; pairs share models, p-values by Mantel's test stand in the tables."
+    tested = " r Pearson, ρ Spearman; pairs share models, so p-values are by Mantel's test; see the tables."
     tested = tested if len(correlations) else ""
     return Drawing(
         "agreement",
         figure,
         pairs,
-        f"What a distance goes with, {len(pairs)} pairs of models: the difference in mean accuracy (left; ability, the "
+        f"What distance tracks, over {len(pairs)} pairs of models: the difference in mean accuracy (left; ability, the "
         "confounder), the share of test questions on which exactly one of the two is right (middle), and agreement "
         f"with the k-th nearest neighbour (right).{tested}",
     )

@@ -74,7 +74,7 @@ def draw_maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
         f"their share of the variance){' and t-SNE' if tsne else ''}, coloured by "
         f"{', '.join([*kinds, 'mean accuracy'])}."
         f"{' A model with several labels of a kind shows the first.' if kinds else ''}"
-        f"{' t-SNE keeps who is near whom, not distances.' if tsne else ''}{_without_place(unnamed)}",
+        f"{' t-SNE preserves neighbourhoods, not distances.' if tsne else ''}{_without_place(unnamed)}",
     )
 
 
@@ -142,5 +142,5 @@ def _without_place(unnamed: int) -> str:
     if not unnamed:
         return ""
     if unnamed == 1:
-        return " 1 name found no place beside its point; the table has it."
-    return f" {unnamed} names found no place beside their points; the table has them."
+        return " 1 name did not fit beside its point; see the table."
+    return f" {unnamed} names did not fit beside their points; see the table."

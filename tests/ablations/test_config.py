@@ -30,7 +30,7 @@ def test_everything_wrong_is_told_at_once() -> None:
     for part in (
         "seeds must be at least 1 but is 0",
         "preset must be one of paper, fast but is 'slow'",
-        "methods must be distinct ones of embedllm, knn, lookup, lookup_predicted, model_mean, logistic",
+        "methods must be distinct and among embedllm, knn, lookup, lookup_predicted, model_mean, logistic",
         "pack must be at least 1, or null, but is 0",
         "gpus_per_pack must be a fraction up to 1 or a whole number",
         "split must be one of auto, given, random but is 'x'",

@@ -69,7 +69,7 @@ def test_the_result_is_tidy_with_provenance(data: CorrectnessMatrix, folder: Des
     scores = results.question_scores(first.key)
     assert scores.questions.tolist() == list(range(120, 140))
     assert scores.totals["log_loss"].sum() / scores.weights["log_loss"].sum() == pytest.approx(np.log(2))
-    with pytest.raises(ConfigError, match=f"cell {second.key} left no embedding behind"):
+    with pytest.raises(ConfigError, match=f"cell {second.key} has no embedding"):
         results.embedding(second.key)
     metadata = json.loads(pq.read_schema(folder.path / "results.parquet").metadata[b"provenance"])
     assert metadata["data"]["digest"] == "d1"
@@ -138,7 +138,7 @@ def test_a_full_disk_is_put_into_words(
 
 
 def test_tables_are_replaced_and_read_back(folder: DesignFolder) -> None:
-    with pytest.raises(ConfigError, match="holds no tables; run the design to its end first"):
+    with pytest.raises(ConfigError, match="holds no tables; run the design to completion first"):
         folder.tables()
     folder.save_tables({"old": pd.DataFrame({"x": [1]})})
     table = pd.DataFrame({"x": [1, 2], "y": ["a", None]})

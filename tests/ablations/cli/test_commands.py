@@ -53,14 +53,14 @@ def test_a_design_is_run_and_told(main: Any, data_folder: Path, capsys: pytest.C
     assert "cells   8: 4 lookup, 4 knn" in said.err
     assert "note    This is a toy." in said.err
     assert "8/8 cells" in said.err
-    assert "- 4 means were found.\n  but: It is a toy." in said.out
-    assert "1 figures in out/toy/figures, tables in out/toy/tables" in said.out
+    assert "- 4 means were found.\n  caveat: It is a toy." in said.out
+    assert "1 figure in out/toy/figures, tables in out/toy/tables" in said.out
     assert "MLflow: mlflow ui --backend-store-uri sqlite:///" in said.out
 
     assert main("toy", str(data_folder), *COMMON, "--size", "60") == 0
     said = capsys.readouterr()
     assert "done    4 of them, by earlier runs" in said.err
-    assert "unused  4 finished cells of other options stay in the folder and are not shown" in said.err
+    assert "unused  4 finished cells from other options stay in the folder and are not shown" in said.err
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ def test_all_designs_and_a_report_then_figures_again(
 
     report.unlink()
     assert main("figures", "out") == 0
-    assert capsys.readouterr().out == "toy: 1 figures in out/toy/figures\nreport: out/report.html\n"
+    assert capsys.readouterr().out == "toy: 1 figure in out/toy/figures\nreport: out/report.html\n"
     assert report.is_file()
 
     folder = DesignFolder(tmp_path / "out" / "toy")
     folder.begin(folder.provenance | {"options": {"size": 60, "explode": False}}, {})
     assert main("figures", "out") == 0
     assert capsys.readouterr().out.startswith(
-        "toy: a later run with other options has not come to its end; shown is the earlier one\ntoy: 1 figures in"
+        "toy: a later run with other options has not finished; the earlier one is shown\ntoy: 1 figure in"
     )
 
 
@@ -170,7 +170,7 @@ def test_the_report_is_written_where_a_later_design_fails(
     assert "it broke" in said.err or not isinstance(error, ConfigError)
     report = (tmp_path / "out" / "report.html").read_text()
     assert "4 means were found." in report
-    assert "they have not come to their end: broken." in report
+    assert "they have not finished: broken." in report
 
 
 def test_failed_cells_are_counted_and_change_the_exit_code(
@@ -178,7 +178,7 @@ def test_failed_cells_are_counted_and_change_the_exit_code(
 ) -> None:
     assert main("toy", str(data_folder), *COMMON, "--explode") == 1
     said = capsys.readouterr().out
-    assert "1 of 9 cells failed; the same command tries them again. 1 x diverged" in said
+    assert "1 of 9 cells failed; run the same command again to retry them. 1 x diverged" in said
 
 
 @pytest.mark.usefixtures("ray_here")
@@ -213,7 +213,7 @@ def test_refusals_say_what_to_do(main: Any, data_folder: Path, capsys: pytest.Ca
     assert main("toy", "missing") == 2
     assert "no such folder" in capsys.readouterr().err
     assert main("toy", str(data_folder), *COMMON, "--size", "5000") == 2
-    assert "5000 training questions are asked for but the split 'base' has" in capsys.readouterr().err
+    assert "5000 training questions are requested but the split 'base' has" in capsys.readouterr().err
     assert main("figures", "nothing") == 2
     assert "holds no results of an ablation" in capsys.readouterr().err
     assert main("toys") == 2
