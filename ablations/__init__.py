@@ -4,8 +4,8 @@
     python -m ablations all DATA --out DIR
 
 A design is a list of cells, each one method trained on one split with one seed. Cells that share work train together,
-under Ray; what is finished is kept, so that the same command goes on after whatever ended it. A design's tables are
-made of the cells' results, and its figures of the tables alone.
+under Ray; what is finished is kept, so that the same command, run again, continues after whatever ended it. A design's
+tables are made of the cells' results, and its figures of the tables alone.
 
 **A new ablation is two files.** `ablations/designs/<name>.py` holds the design, a frozen dataclass whose fields become
 the options of a command of its own; :class:`ablations.design.Design` says what it offers. This one is complete: placed

@@ -152,7 +152,7 @@ def expected_seconds(plan: Plan, cell: Cell, data: "CorrectnessMatrix", flops_pe
 
 
 def expected_width(encoder: str) -> int:
-    """Width of an encoder as far as its name tells."""
+    """Width of an encoder as far as its name gives it away."""
     from embedllm.encoders import needs_fitting
     from embedllm.encoders.registry import lsa_width
 
@@ -185,14 +185,14 @@ def check_plan(plan: Plan, data: "CorrectnessMatrix") -> None:
             leaked = np.flatnonzero(np.isin(groups[getattr(split, side)], seen))
             if len(leaked):
                 problems.append(
-                    f"the encoder of the split {name!r} is fitted on the texts of {len(leaked)} {side} questions; take "
-                    "them out of fit_questions"
+                    f"the encoder of the split {name!r} is fitted on the texts of {len(leaked)} {side} questions; "
+                    "remove them from fit_questions"
                 )
     for cell in plan.cells:
         available = len(plan.splits[cell.split].train)
         if plan.training_questions(cell) > available:
             problems.append(
-                f"{cell.config.training_questions} training questions are asked for but the split {cell.split!r} has "
+                f"{cell.config.training_questions} training questions are requested but the split {cell.split!r} has "
                 f"{available}"
             )
     if problems:

@@ -25,10 +25,9 @@ READS_ENCODINGS: tuple[Method, ...] = ("embedllm", "knn", "lookup_predicted", "l
 """Methods whose result depends on the question encoder."""
 
 METRIC_COLUMNS = ("accuracy", "log_loss", "brier", "ece", "roc_auc", "routing_micro", "routing_macro")
-CELL_COLUMNS = (
-    *("key", "method", "encoder", "embedding_dim", "noise", "learning_rate", "weight_decay", "training_questions"),
-    *("split", "seed"),
-)
+SETTING_COLUMNS = ("encoder", "embedding_dim", "noise", "learning_rate", "weight_decay", "training_questions")
+"""Fields of the configuration that results name, missing where a method does not use them."""
+CELL_COLUMNS = ("key", "method", *SETTING_COLUMNS, "split", "seed")
 ROW_COLUMNS = ("side", "scope", "questions", *METRIC_COLUMNS, "seconds", "state", "reason", "note")
 """With the factors between them, the columns of a result; see :class:`ablations.results.Results`."""
 
@@ -67,13 +66,13 @@ class Cell:
         ):
             unknown = [value for value in given if value not in allowed]
             if unknown or len(set(given)) < len(given):
-                problems.append(f"{name} must be distinct ones of {', '.join(allowed)} but are {', '.join(given)}")
+                problems.append(f"{name} must be distinct and among {', '.join(allowed)} but are {', '.join(given)}")
         if not self.sides:
             problems.append("sides is empty; give val, test or both")
         if "embedding" in self.outputs and self.method != "embedllm":
             problems.append(f"only embedllm has an embedding, not {self.method}")
         if "function" in self.outputs and self.method != "embedllm":
-            problems.append(f"only embedllm leaves a function, not {self.method}")
+            problems.append(f"only embedllm has a function, not {self.method}")
         if "question_scores" in self.outputs and "test" not in self.sides:
             problems.append("question_scores are those of the test questions, but sides leaves test out")
         taken = sorted(set(self.factors) & {*CELL_COLUMNS, *ROW_COLUMNS})
@@ -110,7 +109,7 @@ class Cell:
     def columns(self) -> dict[str, Any]:
         """What every row of the result says about the cell, `training_questions` None where all are used."""
         settings = self.settings
-        own = {name: settings.get(name) for name in CELL_COLUMNS[2:8]}
+        own = {name: settings.get(name) for name in SETTING_COLUMNS}
         return {"key": self.key, "method": self.method, **own, "split": self.split, "seed": self.config.seed} | dict(
             self.factors
         )

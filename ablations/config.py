@@ -8,7 +8,7 @@ from ablations.cell import METHODS
 from embedllm.checks import not_among, not_counts, not_gpus, too_small
 from embedllm.config import PRESETS, FitConfig, preset
 from embedllm.errors import ConfigError
-from tune.config import SplitChoice
+from tune.config import SplitChoice, SweepConfig
 
 if TYPE_CHECKING:
     from embedllm.data.matrix import CorrectnessMatrix
@@ -28,29 +28,29 @@ class AblationConfig:
     out: str | None = None
     """Folder of the results, one folder per design in it; null = ablation-results/ with the date and time."""
     preset: str = "fast"
-    """Recipe that is ablated: `fast` or `paper`."""
+    """Base configuration: `fast` or `paper`."""
     encoder: str = "lsa"
     """Question encoder: `lsa`, `lsa:WIDTH`, or a sentence-transformers name or local path."""
     embedding_dim: int | None = None
     """Size of a model's embedding vector; null = the preset's."""
     seeds: int = 5
-    """Seeds of every configuration; differences are paired by seed."""
+    """Seeds per configuration; differences are paired by seed."""
     seed: int = 0
     """First seed; the others follow it."""
     methods: list[str] = field(default_factory=lambda: ["embedllm", "knn", "lookup", "lookup_predicted"])
-    """Methods compared where a design compares: embedllm, knn, lookup, lookup_predicted, model_mean, logistic."""
+    """Methods compared, where a design compares any: embedllm, knn, lookup, lookup_predicted, model_mean, logistic."""
     split: SplitChoice = "auto"
-    """Validation and test questions: as given by the data, random, or `auto` = given where complete, else random."""
+    """Validation and test questions: as given in the data, random, or `auto` = given if complete, else random."""
     split_seed: int = 0
     """Seed of a random split."""
     pack: int | None = None
-    """Most cells trained fused as one batch; null = chosen by the time they take."""
+    """Most cells trained fused as one batch; null = chosen by how long they take."""
     slots: int | None = None
-    """Batches trained at the same time; null = as many as the CPUs or GPUs hold."""
+    """Batches trained in parallel; null = as many as fit on the CPUs or GPUs."""
     cpus_per_pack: int | None = None
-    """CPU threads of a batch; null = 1, or with GPUs the CPUs divided among the slots."""
+    """CPU threads per batch; null = 1, or with GPUs the CPUs divided among the slots."""
     gpus_per_pack: float | None = None
-    """GPUs of a batch, a fraction to share one; null = 0.5 where there are GPUs, else 0."""
+    """GPUs per batch, a fraction to share one; null = 0.5 where there are GPUs, else 0."""
     address: str | None = None
     """Ray cluster to join: `auto` or HOST:PORT; null = start Ray on this machine."""
     tracking_uri: str | None = None
@@ -63,7 +63,7 @@ class AblationConfig:
         problems += not_among(self, preset=tuple(PRESETS), split=get_args(SplitChoice))
         unknown = [method for method in self.methods if method not in METHODS]
         if unknown or not self.methods or len(set(self.methods)) < len(self.methods):
-            problems.append(f"methods must be distinct ones of {', '.join(METHODS)} but are {self.methods}")
+            problems.append(f"methods must be distinct and among {', '.join(METHODS)} but are {self.methods}")
         if problems:
             raise ConfigError("invalid ablation configuration: " + "; ".join(problems))
 
@@ -84,10 +84,14 @@ class AblationConfig:
 
         Raises:
             DataError: if `given` is asked for and the data carries no sides.
+            ConfigError: if there is a `split_seed` but the split is not random.
         """
         from embedllm.experiment import choose_split
+        from tune.data import check_split_seed
 
-        return choose_split(data, self.split, self.split_seed)
+        split = choose_split(data, self.split, self.split_seed)
+        check_split_seed(SweepConfig(split=self.split, split_seed=self.split_seed), split)
+        return split
 
     def replace(self, **changes: Any) -> "AblationConfig":
         """A copy with some values changed."""

@@ -1,4 +1,4 @@
-"""What a design is: which cells to train, what tables they make, and how those are drawn and told."""
+"""What a design is: which cells to train, what tables they make, and how those are drawn and worded."""
 
 import hashlib
 from collections.abc import Mapping, Sequence

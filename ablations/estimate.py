@@ -76,17 +76,12 @@ def estimate(ablation: "Ablation") -> Estimate:
 
 
 def _resources(address: str | None) -> tuple[dict[str, float], list[Node]]:
-    """CPUs and GPUs of the cluster, and its nodes; or of this machine, without starting Ray."""
-    if address is not None:
-        from tune.engine.cluster import cluster_nodes, ray_cluster
+    """CPUs and GPUs of the cluster, and its nodes; of this machine too as Ray counts them, which heeds the limits of a
+    container."""
+    from tune.engine.cluster import cluster_nodes, ray_cluster
 
-        with ray_cluster(address) as resources:
-            return resources, cluster_nodes()
-    import os
-
-    import torch
-
-    return {"CPU": float(os.cpu_count() or 1), "GPU": float(torch.cuda.device_count())}, []
+    with ray_cluster(address) as resources:
+        return resources, cluster_nodes()
 
 
 def _probe(ablation: "Ablation", cells: Sequence[Cell]) -> dict[str, float]:

@@ -4,7 +4,6 @@ Results are written in parts, one per batch, each whole or not at all: a driver 
 batches that were being trained.
 """
 
-import fcntl
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from ablations.cell import CELL_COLUMNS, METRIC_COLUMNS, ROW_COLUMNS
 from ablations.design import Plan
+from ablations.files import make_folder, write_arrays, write_parquet, write_text, writing
 from ablations.outcome import CellOutcome
 from ablations.results import Results
 from embedllm.errors import ConfigError
+from tune.search.lock import take_lock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +27,9 @@ RESULTS_FILE = "results.parquet"
 PARTS_FOLDER = "parts"
 TABLES_FOLDER = "tables"
 FIGURES_FOLDER = "figures"
-LOCK_FILE = ".lock"
 MACHINE_FIELDS = ("data", "out", "pack", "slots", "cpus_per_pack", "gpus_per_pack", "address", "tracking_uri")
 """Fields of the configuration that change no number; `data` is known by its digest."""
-LATER_RUN = "a later run with other options has not come to its end; shown is the earlier one"
+LATER_RUN = "a later run with other options has not finished; the earlier one is shown"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class DesignFolder:
 
     @property
     def has_tables(self) -> bool:
-        """Whether the design has come to its end at least once."""
+        """Whether the design has finished at least once."""
         return any((self.path / TABLES_FOLDER).glob("*.parquet"))
 
     @property
@@ -77,7 +77,7 @@ class DesignFolder:
 
     @property
     def tables_provenance(self) -> dict[str, Any]:
-        """:attr:`provenance` as it was when the tables were made: a later run may have begun, and not come to its end.
+        """:attr:`provenance` as it was when the tables were made: a later run may have begun and not finished.
 
         Raises:
             ConfigError: if there are no tables.
@@ -124,7 +124,7 @@ class DesignFolder:
 
     def save_provenance(self, content: Mapping[str, Any]) -> None:
         """Replace `provenance.json`, all or nothing."""
-        _write_text(self.path / PROVENANCE_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        write_text(self.path / PROVENANCE_FILE, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -132,32 +132,34 @@ class DesignFolder:
 
         Raises:
             ConfigError: if another process is running this design in this folder.
+            EmbedLLMError: if the folder cannot be made.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / LOCK_FILE).open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ConfigError(
-                    f"another process is running this design in {self.path}; wait for it, or choose another --out"
-                ) from error
+        make_folder(self.path)
+        try:
+            with writing(self.path):
+                lock = take_lock(self.path)
+        except ConfigError:
+            # The lock's own advice is how to resume a sweep.
+            raise ConfigError(
+                f"another process is running this design in {self.path}; wait for it, or choose another --out"
+            ) from None
+        with lock:
             yield
 
     def append(self, outcomes: Sequence[CellOutcome]) -> None:
-        """Add a part. Its lines appear last and at once: a part without them does not exist."""
-        from safetensors.numpy import save_file
+        """Add a part. Its lines appear last and at once: a part without them does not exist.
 
-        folder = self.path / PARTS_FOLDER
-        folder.mkdir(exist_ok=True)
+        Raises:
+            EmbedLLMError: if it cannot be written; the parts before it are kept.
+        """
+        folder = make_folder(self.path / PARTS_FOLDER)
         number = max((int(file.stem) for file in folder.glob("*.jsonl")), default=0) + 1
         part = folder / f"{number:06d}.jsonl"
         arrays = {f"{each.key}/{name}": array for each in outcomes for name, array in each.arrays.items()}
         if arrays:
-            staging = part.with_suffix(".tmp")
-            save_file(arrays, staging)
-            staging.replace(part.with_suffix(".safetensors"))
+            write_arrays(part.with_suffix(".safetensors"), arrays)
         lines = [json.dumps({"key": each.key, "rows": list(each.rows), "failure": each.failure}) for each in outcomes]
-        _write_text(part, "\n".join(lines) + "\n")
+        write_text(part, "\n".join(lines) + "\n")
 
     def finished(self) -> dict[str, CellOutcome]:
         """Key -> the latest outcome of every cell there is, without its arrays."""
@@ -178,25 +180,22 @@ class DesignFolder:
         wanted = [cell for cell in plan.cells if cell.key in rows]
         factors = list(dict.fromkeys(name for cell in wanted for name in cell.factors))
         columns = [*CELL_COLUMNS, *factors, *ROW_COLUMNS]
-        # Earlier versions left fewer columns behind; the plan knows them.
-        found = [cell.columns | row for cell in wanted for row in rows[cell.key]]
-        frame = pd.DataFrame(found, columns=columns)
+        frame = pd.DataFrame([row for cell in wanted for row in rows[cell.key]], columns=columns)
         return Results(
             _typed(frame, factors), {cell.key: arrays[cell.key] for cell in wanted if arrays[cell.key].exists()}
         )
 
     def save_results(self, results: Results) -> None:
         """Write `results.parquet`, with the provenance in its metadata."""
-        _write_parquet(self.path / RESULTS_FILE, results.frame, self.provenance)
+        write_parquet(self.path / RESULTS_FILE, results.frame, self.provenance)
 
     def save_tables(self, tables: "Mapping[str, pd.DataFrame]") -> None:
         """Write the design's tables, replacing all earlier ones."""
-        folder = self.path / TABLES_FOLDER
-        folder.mkdir(exist_ok=True)
+        folder = make_folder(self.path / TABLES_FOLDER)
         provenance = self.provenance
         for name, table in tables.items():
-            _write_parquet(folder / f"{name}.parquet", table, provenance)
-            _write_text(folder / f"{name}.csv", table.to_csv(index=False))
+            write_parquet(folder / f"{name}.parquet", table, provenance)
+            write_text(folder / f"{name}.csv", table.to_csv(index=False))
         for file in folder.iterdir():
             if file.stem not in tables:
                 file.unlink()
@@ -214,7 +213,7 @@ class DesignFolder:
     def _table_files(self) -> list[Path]:
         files = sorted((self.path / TABLES_FOLDER).glob("*.parquet"))
         if not files:
-            raise ConfigError(f"{self.path} holds no tables; run the design to its end first")
+            raise ConfigError(f"{self.path} holds no tables; run the design to completion first")
         return files
 
     def _lines(self) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -239,7 +238,7 @@ def design_folders(out: Path) -> list[DesignFolder]:
     found = [DesignFolder(file.parent) for file in sorted(out.glob(f"*/{PROVENANCE_FILE}"))]
     if not found:
         raise ConfigError(
-            f"{out} holds no results of an ablation; `python -m ablations all DATA --out {out}` makes them"
+            f"{out} holds no results of an ablation; `python -m ablations all DATA --out {out}` creates them"
         )
     return found
 
@@ -260,20 +259,3 @@ def _typed(frame: "pd.DataFrame", factors: Sequence[str]) -> "pd.DataFrame":
         if given.map(lambda value: isinstance(value, str)).any():
             frame[name] = frame[name].map(str, na_action="ignore")
     return frame
-
-
-def _write_parquet(path: Path, frame: "pd.DataFrame", provenance: Mapping[str, Any]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), b"provenance": json.dumps(provenance).encode()}
-    staging = path.with_suffix(".tmp")
-    pq.write_table(table.replace_schema_metadata(metadata), staging)
-    staging.replace(path)
-
-
-def _write_text(path: Path, text: str) -> None:
-    staging = path.with_suffix(path.suffix + ".tmp")
-    staging.write_text(text, encoding="utf-8")
-    staging.replace(path)

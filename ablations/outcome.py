@@ -80,10 +80,10 @@ class CellOutcome:
         return cls(cell.key, rows, arrays)
 
     @classmethod
-    def failed(cls, cell: Cell, split: "Split", reason: str, seconds: float = 0.0) -> "CellOutcome":
+    def failed(cls, cell: Cell, split: "Split", reason: str) -> "CellOutcome":
         """A cell that gave no result."""
         rows = [
-            _row(cell, split, side, OVERALL, "FAIL", seconds)
+            _row(cell, split, side, OVERALL, "FAIL", seconds=0.0)
             | {"questions": len(getattr(split, side)), "reason": reason, "note": ""}
             for side in cell.sides
         ]

@@ -1,4 +1,4 @@
-"""One live line about a running design: how far, how fast, how long still.
+"""One live line about a running design: how far, how fast, how much longer.
 
 86/140 cells · 2 failed · running embedllm · 4.1 cells/s · 0:13 left
 """
@@ -24,7 +24,7 @@ class CellProgress(LiveLine):
 
     Args:
         total: cells of the plan.
-        seconds: key -> what each waiting cell is expected to take, in any unit; the share of it that is done tells how
+        seconds: key -> what each waiting cell is expected to take, in any unit; the share of it that is done shows how
             long the rest takes, since cells differ a hundredfold.
         console: as of :class:`LiveLine`.
         clock: as of :class:`LiveLine`.

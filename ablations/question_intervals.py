@@ -1,4 +1,4 @@
-"""Difference of two methods on the same questions, with luck of the questions and of the seeds in one interval."""
+"""Difference of two methods on the same questions, with variation over questions and seeds in one interval."""
 
 import math
 from collections import defaultdict
@@ -58,14 +58,6 @@ class Comparison:
         # A rounding error of one sign on every question would be a certain difference.
         difference = np.where(np.isclose(first, second, rtol=ROUNDING, atol=0), 0.0, first - second)
         return np.column_stack([difference.T, self.weights])[self.weights > 0]
-
-
-def question_interval(
-    first: np.ndarray, second: np.ndarray, weights: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
-) -> QuestionInterval:
-    """One comparison; see :class:`Comparison` and :func:`question_intervals`."""
-    [found] = question_intervals([Comparison(first, second, weights)], resamples=resamples, seed=seed)
-    return found
 
 
 def question_intervals(

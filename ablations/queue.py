@@ -11,9 +11,6 @@ from ablations.outcome import CellOutcome
 
 logger = logging.getLogger(__name__)
 
-ATTEMPTS = 3
-"""How often a worker may die on a single cell before the cell is failed."""
-
 TARGET_SECONDS = 15.0
 """Time a batch should take: long enough to share work, short enough that little is lost and progress shows."""
 
@@ -54,7 +51,7 @@ class CellQueue:
         seconds: key of a cell -> what it is expected to take, in any unit of the kind's own.
         slots: batches computed at the same time.
         most: most cells of a batch.
-        on_started: told the cells of every batch that is sent out.
+        on_started: notified of the cells of every batch that is sent out.
         on_finished: given the outcomes of every batch that came back, and of cells given up.
         fail: makes the outcome of a cell given up for a reason.
     """
@@ -73,7 +70,8 @@ class CellQueue:
         self._waiting = {family: deque(cells) for family, cells in work.items() if cells}
         self._share_of_slot = {family: -(-len(cells) // slots) for family, cells in work.items() if cells}
         self._seconds = seconds
-        self._most = most
+        # Of each kind: what fits in memory for one kind of work may be too much for another.
+        self._most: defaultdict[str, int] = defaultdict(lambda: most)
         self._slots = slots
         self._on_started = on_started
         self._on_finished = on_finished
@@ -125,9 +123,15 @@ class CellQueue:
 
     def died(self, key: str, reason: str) -> None:
         """The worker of the batch known as `key` is gone: its cells are computed in smaller batches, or given up."""
+        # Here, because workers import this module and do without what that one imports.
+        from tune.engine.dispatch import ATTEMPTS, OUT_OF_MEMORY
+
         batch = self._running.pop(key, None)
         if batch is None:
             return
+        if reason.startswith(OUT_OF_MEMORY):
+            # Later batches begin with a size that may fit; otherwise each would fail first.
+            self._most[batch.kind] = min(self._most[batch.kind], (len(batch.cells) + 1) // 2)
         if len(batch.cells) > 1 or batch.attempt + 1 < ATTEMPTS:
             logger.warning("%d cells (%s) are computed again: %s", len(batch.cells), batch.kind, reason)
             if self.stopped is None:
@@ -148,7 +152,7 @@ class CellQueue:
         least = self._share_of_slot[family] if kind in SHARING else 1
         cells: list[Cell] = []
         spent = 0.0
-        while waiting and len(cells) < self._most and (spent < target or len(cells) < least):
+        while waiting and len(cells) < self._most[kind] and (spent < target or len(cells) < least):
             cells.append(waiting.popleft())
             spent += self._scale(kind) * self._seconds[cells[-1].key]
         if not waiting:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.folder import LATER_RUN, DesignFolder, design_folders
+from ablations.redraw import reading_tables, redraw
 from ablations.registry import design_classes, find_design
-from ablations.runner import redraw
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +24,8 @@ def write_report(directory: Path) -> Path:
     """Write `report.html` with every design's findings, figures, caveats, tables and provenance.
 
     Nothing is computed again: figures are taken as they were saved (and drawn where they are missing), sentences are
-    made from the tables, and provenance is that of the tables. Designs without tables, because they never came to their
-    end, are named, and so are those whose tables another version wrote.
+    made from the tables, and provenance is that of the tables. Designs without tables, because they never
+    finished, are named.
 
     Args:
         directory: folder given as `--out`, with a folder per design.
@@ -34,7 +34,7 @@ def write_report(directory: Path) -> Path:
         The file.
 
     Raises:
-        ConfigError: if no design has results there.
+        ConfigError: if no design has results there, or tables cannot be read.
         DataError: if figures are damaged.
     """
     from embedllm.figures import Page
@@ -43,27 +43,16 @@ def write_report(directory: Path) -> Path:
     folders = sorted(design_folders(directory), key=lambda one: places.get(one.provenance["design"], len(places)))
     ready = [folder for folder in folders if folder.has_tables]
     unfinished = [folder.path.name for folder in folders if not folder.has_tables]
-    told, outdated = {}, []
-    for folder in ready:
-        try:
-            told[folder.path.name] = _told(folder)
-        except KeyError:
-            outdated.append(folder.path.name)
-    ready = [folder for folder in ready if folder.path.name in told]
+    told = {folder.path.name: _told(folder) for folder in ready}
     known = {folder.path.name: folder.tables_provenance for folder in ready}
-    page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or "no design has come to its end yet")
+    page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or "no design has finished yet")
     if unfinished:
         page.text(
-            f"Not in this report, because they have not come to their end: {', '.join(unfinished)}. Run them again; "
+            f"Not in this report because they have not finished: {', '.join(unfinished)}. Run them again; "
             "finished cells are kept."
         )
-    if outdated:
-        page.text(
-            f"Not in this report, because another version wrote their tables: {', '.join(outdated)}. Run them again; "
-            "finished cells are kept, the tables are made anew."
-        )
     if ready:
-        page.section("In short", "in-short").table(
+        page.section("Summary", "summary").table(
             _overview(known), caption="Designs, their cells and data.", formats={"cells": ",d"}
         )
         page.text("What each design found; numbers, figures and caveats are below.")
@@ -79,7 +68,8 @@ def write_report(directory: Path) -> Path:
 def _told(folder: DesignFolder) -> "tuple[dict[str, pd.DataFrame], list[str], list[str]]":
     design = find_design(folder.provenance["design"])()
     tables = folder.tables()
-    return tables, design.findings(tables), design.caveats(tables)
+    with reading_tables(folder):
+        return tables, design.findings(tables), design.caveats(tables)
 
 
 def _design_section(
@@ -96,7 +86,7 @@ def _design_section(
     if folder.has_later_run:
         page.text(f"{LATER_RUN[:1].upper()}{LATER_RUN[1:]}.")
     if known.get("failed"):
-        page.text(f"{known['failed']} of {known['cells']} cells failed; what is shown is of the others.")
+        page.text(f"{known['failed']} of {known['cells']} cells failed; the results shown are from the others.")
     if findings:
         page.heading("Findings").bullets(findings)
     for saved in read_figures(folder.figures) or redraw(folder, find_design(known["design"])())[0]:
@@ -158,7 +148,7 @@ def _overview(known: Mapping[str, Mapping[str, Any]]) -> "pd.DataFrame":
                 "failed": one["failed"],
                 "data": one["data"]["name"],
                 "encoder": one["config"]["encoder"],
-                "recipe": one["config"]["preset"],
+                "preset": one["config"]["preset"],
                 "seeds": one["config"]["seeds"],
             }
             for name, one in known.items()

@@ -1,4 +1,4 @@
-"""Results of a design: a tidy table, and the arrays some cells leave behind."""
+"""Results of a design: a tidy table, and the arrays that some cells keep."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -94,6 +94,4 @@ class Results:
             with safe_open(self._arrays[key], framework="numpy") as file:
                 if set(wanted) <= set(file.keys()):
                     return [file.get_tensor(name) for name in wanted]
-        raise ConfigError(
-            f"cell {key} left no {names[0]} behind; name what is wanted among the `outputs` of the cell in the plan"
-        )
+        raise ConfigError(f"cell {key} has no {names[0]}; list what is needed in the `outputs` of the cell in the plan")

@@ -10,15 +10,18 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ablations.batches import Encodings, Family, check_plan, expected_seconds, families
 from ablations.cell import Cell
 from ablations.config import AblationConfig
 from ablations.design import Design, Plan
 from ablations.folder import DesignFolder
+from ablations.listeners import CellListener, Listeners
 from ablations.outcome import CellOutcome
+from ablations.paths import results_path
 from ablations.queue import MAX_BATCH, CellQueue
+from ablations.redraw import redraw
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import EmbedLLMError
 from tune.config import SweepConfig
@@ -36,14 +39,6 @@ RAY_FOLDER = "ray"
 
 class DesignFailed(EmbedLLMError):
     """No cell of a design succeeded."""
-
-
-class CellListener(Protocol):
-    """Told by the driver, in its own thread, as a design goes on."""
-
-    def cells_started(self, cells: Sequence[Cell]) -> None: ...
-
-    def cells_finished(self, outcomes: Sequence[CellOutcome]) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -140,19 +135,20 @@ class Ablation:
         """Compute what is not finished, then make results, tables and figures.
 
         Args:
-            listeners: told of every batch of cells.
+            listeners: notified of every batch of cells; one that raises is left out from then on.
             on_plan: given one line before the first batch starts.
 
         Raises:
             DesignFailed: if no cell has a result.
             ConfigError: if the folder holds results for other data or questions, or is in use.
+            EmbedLLMError: if the folder cannot be written; what is finished is kept.
             KeyboardInterrupt: on a second Ctrl-C; what is finished is kept.
         """
         began = time.monotonic()
         with self.folder.locked():
             self.folder.begin(self._identity(), self._this_run())
             waiting = self.waiting()
-            stopped = self._compute(waiting, listeners, on_plan) if waiting else None
+            stopped = self._compute(waiting, Listeners(listeners), on_plan) if waiting else None
             results = self.folder.results(self.plan)
             reasons: dict[str, str] = dict(zip(results.failed["key"], results.failed["reason"], strict=True))
             complete = results.complete["key"].nunique()
@@ -173,7 +169,7 @@ class Ablation:
         return DesignResult(self.folder, len(self.plan.cells), computed, reasons, stopped, figures, findings, seconds)
 
     def _compute(
-        self, waiting: Sequence[Cell], listeners: Sequence[CellListener], on_plan: Callable[[str], None] | None
+        self, waiting: Sequence[Cell], listeners: Listeners, on_plan: Callable[[str], None] | None
     ) -> str | None:
         """Have workers compute cells; why it ended early, or None."""
         from tune.planning.preflight import check_nodes, check_slots, refuse
@@ -188,12 +184,13 @@ class Ablation:
                 {cell.key: expected_seconds(self.plan, cell, self.data) for cell in waiting},
                 slots.count,
                 most=self.config.pack or MAX_BATCH,
-                on_started=lambda cells: _tell(listeners, cells),
+                on_started=listeners.cells_started,
                 on_finished=lambda outcomes: self._take(outcomes, listeners),
                 fail=lambda cell, reason: CellOutcome.failed(cell, self.plan.splits[cell.split], reason),
             )
             if on_plan is not None:
-                plan = f"{len(waiting)} cells, {slots.count} batches at a time, on {slots.each} each"
+                batches = f"{slots.count} batch{'es' * (slots.count != 1)} at a time"
+                plan = f"{len(waiting)} cells, {batches}, on {slots.each} each"
                 on_plan("\n".join([*notes, plan]))
             payload = self.payload(waiting)
             import_alone("tune.engine.execution")
@@ -238,10 +235,9 @@ class Ablation:
         needed = {encodings.find(cell) for cell in cells}
         return {encoding.encoder for encoding in needed if encoding is not None and not encoding.fitted_on}
 
-    def _take(self, outcomes: Sequence[CellOutcome], listeners: Sequence[CellListener]) -> None:
+    def _take(self, outcomes: Sequence[CellOutcome], listeners: Listeners) -> None:
         self.folder.append(outcomes)
-        for listener in listeners:
-            listener.cells_finished(outcomes)
+        listeners.cells_finished(outcomes)
 
     def _identity(self) -> dict[str, Any]:
         data = self.data
@@ -270,11 +266,6 @@ class Ablation:
         return own | {"started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
 
 
-def _tell(listeners: Sequence[CellListener], cells: Sequence[Cell]) -> None:
-    for listener in listeners:
-        listener.cells_started(cells)
-
-
 def run_design(design: Design, config: AblationConfig, listeners: Sequence[CellListener] = ()) -> DesignResult:
     """Load the data and run one design, or finish it; see :meth:`Ablation.prepare` and :meth:`Ablation.run`."""
     return Ablation.prepare(design, config, load_data(config)).run(listeners)
@@ -292,28 +283,3 @@ def load_data(config: AblationConfig) -> CorrectnessMatrix:
     if config.data is None:
         return simulate(models=SIMULATED_MODELS, questions=SIMULATED_QUESTIONS)
     return CorrectnessMatrix.load(config.data)
-
-
-def results_path(config: AblationConfig) -> Path:
-    """The folder that holds a folder per design: `out`, or ablations-results/ with the date and time."""
-    if config.out is None:
-        return (Path("ablation-results") / time.strftime("%Y%m%d-%H%M%S")).resolve()
-    return Path(config.out).expanduser().resolve()
-
-
-def redraw(folder: DesignFolder, design: Design) -> "tuple[list[SavedFigure], list[str]]":
-    """Figures and findings of a design from its tables alone; figures are saved, replacing all earlier ones.
-
-    Raises:
-        ConfigError: if there are no tables.
-    """
-    import shutil
-
-    from embedllm.figures import house_style, save_figure
-
-    tables = folder.tables()
-    with house_style():
-        drawings = design.draw(tables)
-    shutil.rmtree(folder.figures, ignore_errors=True)
-    saved = [save_figure(each.figure, folder.figures, each.name, each.table, caption=each.caption) for each in drawings]
-    return saved, design.findings(tables)

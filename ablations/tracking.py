@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablations.cell import METRIC_COLUMNS, Cell
+from ablations.files import make_folder, write_text
 from ablations.outcome import OVERALL, CellOutcome
 from tune.engine.fitting import mean_and_sd
 from tune.records import TrialRecord
@@ -27,7 +28,7 @@ NUMBERS_FILE = "mlflow-numbers.json"
 
 
 class CellTracker:
-    """A `CellListener` that tells MLflow of every configuration once all its seeds are finished.
+    """A `CellListener` that reports every configuration to MLflow once all its seeds are finished.
 
     Args:
         ablation: the design; its folder exists.
@@ -44,7 +45,7 @@ class CellTracker:
         self._group_of = {cell.key: name for name, cells in self._groups.items() for cell in cells}
         self._outcomes: dict[str, CellOutcome] = {}
         self._numbers = _Numbers(ablation.folder.path / NUMBERS_FILE)
-        # Configurations finished by earlier runs are told again: a killed driver may not have been able to.
+        # Configurations finished by earlier runs are reported again: a killed driver may not have done so.
         finished = [outcome for outcome in ablation.folder.finished().values() if outcome.failure is None]
         self.cells_finished([outcome for outcome in finished if outcome.key in self._group_of])
 
@@ -61,7 +62,7 @@ class CellTracker:
             ConfigError: for a tracking URI MLflow cannot write to.
         """
         path, config = ablation.folder.path, ablation.config
-        path.mkdir(parents=True, exist_ok=True)
+        make_folder(path)
         uri = config.tracking_uri
         if uri is None and tracked_at(path) is None:
             uri = resolve_tracking_uri(None, path.parent)
@@ -172,7 +173,5 @@ class _Numbers:
         number, self._next = self._next, self._next + 1
         if keep:
             self._known[name] = number
-        staging = self._path.with_suffix(".tmp")
-        staging.write_text(json.dumps({"next": self._next, "known": self._known}))
-        staging.replace(self._path)
+        write_text(self._path, json.dumps({"next": self._next, "known": self._known}))
         return number

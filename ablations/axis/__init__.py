@@ -1,1 +1,1 @@
-"""Parts of the design `axis`: the centre, the values around it, what the tables say, and how it is told."""
+"""Parts of the design `axis`: the centre, the values around it, what the tables say, and how it is worded."""

@@ -1,4 +1,4 @@
-"""Tables of the design `axis`: levels, and differences to the centre with two kinds of luck told apart."""
+"""Tables of the design `axis`: levels, and differences to the centre tested over seeds and over questions."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from tune.labels import encoder_label
 
 CENTRE = "centre"
 COMPARED = ("log_loss", "accuracy", "routing_micro")
-"""Metrics that are tested, the most telling one first."""
+"""Metrics that are tested, the most informative first."""
 HIGHER_IS_BETTER = {"log_loss": False, "accuracy": True, "routing_micro": True}
 LEVEL = 0.05
 
@@ -78,7 +78,7 @@ def _effects(results: Results, test: pd.DataFrame, recipe: FitConfig, axes: Sequ
         return scores[key]
 
     rows: list[dict[str, Any]] = []
-    luck_of_questions: list[Comparison] = []
+    over_questions: list[Comparison] = []
     for axis in axes:
         for place, (value, found) in enumerate(_sides(test, axis, recipe)):
             if value == getattr(recipe, axis):
@@ -93,7 +93,7 @@ def _effects(results: Results, test: pd.DataFrame, recipe: FitConfig, axes: Sequ
                     middle.loc[seeds, metric].to_numpy(dtype=np.float64),
                 )
                 first, second = ([scores_of(key) for key in frame.loc[seeds, "key"]] for frame in (swept, middle))
-                luck_of_questions.append(
+                over_questions.append(
                     Comparison(
                         np.stack([one.totals[metric] for one in first]),
                         np.stack([one.totals[metric] for one in second]),
@@ -113,9 +113,9 @@ def _effects(results: Results, test: pd.DataFrame, recipe: FitConfig, axes: Sequ
                         "seeds": interval.n,
                     }
                 )
-    for row, luck in zip(rows, question_intervals(luck_of_questions), strict=True):
-        row["question_low"], row["question_high"] = luck.low, luck.high
-        row["question_p"], row["questions"] = luck.p_value, luck.questions
+    for row, joint in zip(rows, question_intervals(over_questions), strict=True):
+        row["question_low"], row["question_high"] = joint.low, joint.high
+        row["question_p"], row["questions"] = joint.p_value, joint.questions
     columns = ["axis", "label", "place", "metric", "difference", "low", "high", "p_value", "seeds"]
     columns += ["question_low", "question_high", "question_p", "questions"]
     frame = pd.DataFrame(rows, columns=columns)
@@ -129,14 +129,15 @@ def _effects(results: Results, test: pd.DataFrame, recipe: FitConfig, axes: Sequ
 
 
 def _verdict(row: dict[Any, Any]) -> str:
-    """better, worse: beyond both kinds of luck; these questions: beyond the seeds' alone; else not told apart.
+    """better, worse: significant over seeds and over questions; these questions: over seeds alone; else not
+    distinguishable.
 
     Both p-values are Holm-adjusted over all comparisons of the metric.
     """
     if row["seeds"] == 1:
         return "one seed"
-    if not row["p_adjusted"] < LEVEL:  # also where all seeds differ alike, which is no measure of their luck
-        return "not told apart"
+    if not row["p_adjusted"] < LEVEL:  # also where all seeds differ alike, which is no measure of their variance
+        return "not distinguishable"
     if not row["question_p_adjusted"] < LEVEL:  # also where there are too few questions to know
         return "these questions"
     return "better" if (row["difference"] > 0) == HIGHER_IS_BETTER[row["metric"]] else "worse"

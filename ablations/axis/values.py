@@ -24,7 +24,7 @@ NOISES = (0.0, 0.025, 0.05, 0.1, 0.2, 0.4)
 RATE_FACTORS = (1 / 9, 1 / 3, 3, 9)
 ENCODERS = ("lsa:32", "lsa:96", "lsa")
 NEAR = 1.25
-"""Dimensions that close to the centre's are not tried: they would tell nothing new."""
+"""Dimensions that close to the centre's are not tried: they would add nothing new."""
 
 
 def centre(config: AblationConfig, data: "CorrectnessMatrix", around: str | None) -> tuple[FitConfig, str, list[str]]:
@@ -63,7 +63,7 @@ def _winner(folder: str, config: AblationConfig, data: "CorrectnessMatrix") -> t
     elif (sweep.config.split, sweep.config.split_seed) != (config.split, config.split_seed):
         notes.append(
             f"The sweep chose its winner on another split ({sweep.config.split}, seed {sweep.config.split_seed}): test "
-            "questions here may have been its validation questions, which flatters the centre a little. Use the same "
+            "questions here may have been its validation questions, which favours the centre slightly. Use the same "
             "--split and --split-seed to avoid it."
         )
     available = len(config.base_split(data).train)

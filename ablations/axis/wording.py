@@ -1,4 +1,4 @@
-"""What the tables of `axis` say, safe for many comparisons: nothing is called better inside the noise."""
+"""What the tables of `axis` say, safe for many comparisons: nothing is called better within noise."""
 
 import math
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ SCALES = {"log_loss": (1, "", 4), "accuracy": (100, " points", 2), "routing_micr
 
 
 def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """One per axis: a claim by the most telling metric, then the numbers of all; what is not told apart is named."""
+    """One per axis: a claim by the most informative metric, then the numbers of all metrics."""
     effect, facts = tables["effect"], tables["facts"].iloc[0]
     told = []
     for axis in dict.fromkeys(effect["axis"]):
@@ -32,8 +32,8 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     told = _about_comparisons(effect) if len(effect) else []
     if facts["embedding_dim"] >= facts["models"]:
         told.append(
-            f"The centre's dimension, {facts['embedding_dim']}, is not below the {facts['models']} models: it is no "
-            "low-rank factorisation but as many logistic regressions as models, sharing an optimiser."
+            f"The centre's dimension, {facts['embedding_dim']}, is not below the {facts['models']} models: it is "
+            "not a low-rank factorisation but one logistic regression per model, sharing an optimiser."
         )
     if facts["simulated"]:
         told.append("The data is simulated: what helps there need not help on real LLMs.")
@@ -43,29 +43,30 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def _about_comparisons(effect: pd.DataFrame) -> list[str]:
-    """How far the comparisons carry."""
+    """What the comparisons support."""
     seeds, questions = int(effect["seeds"].max()), int(effect["questions"].max())
     return [
-        f"In brackets behind each difference: a 95 % bootstrap interval over the {questions:,} test questions and "
+        f"In brackets after each difference: a 95 % bootstrap interval over the {questions:,} test questions and "
         f"{seeds} seeds together, or where there are fewer than {MINIMUM_QUESTIONS} questions a t interval over the "
         "seeds; the tables have both.",
         f"{len(effect) // len(COMPARED)} values are compared with the centre on each metric. p-values are "
         'Holm-adjusted over all of them, so the chance of any false "better" or "worse" on a metric is below 5 %; '
         "intervals are not adjusted.",
         '"Better" and "worse" must hold over seeds (paired t) and over test questions (bootstrap of questions and '
-        "seeds together). A difference that only the seeds agree on is one of these test questions.",
-        "No difference found is not the same as no difference: the intervals say how large one could still be.",
-        "One hyperparameter at a time around one centre says nothing about changing two together. The best value here "
-        "would be chosen on test questions: to choose one, search on validation questions with `python -m tune run`.",
+        "seeds together). A difference that is significant over seeds only may be specific to these test questions.",
+        "Finding no difference does not show that there is none: the intervals show how large one could still be.",
+        "Varying one hyperparameter at a time around one centre says nothing about varying two together. Picking the "
+        "best value here would be selection on test questions; search on validation questions instead, with `python -m "
+        "tune run`.",
     ]
 
 
 def _claim(rows: pd.DataFrame, axis: str, facts: "pd.Series[Any]") -> str:
-    """What holds for the most telling metric, without numbers."""
+    """What holds for the most informative metric, without numbers."""
     own = facts[axis] if axis == "encoder" else f"{facts[axis]:g}"
     metric = rows["metric"].iloc[0]
     if (rows["verdict"] == "one seed").all():
-        return f"{_capital(TITLES[axis])}: with one seed nothing can be told apart from luck."
+        return f"{_capital(TITLES[axis])}: with one seed no difference can be distinguished from chance."
     parts = []
     for verdict in ("better", "worse"):
         labels = rows[rows["verdict"] == verdict]["label"]
@@ -73,9 +74,9 @@ def _claim(rows: pd.DataFrame, axis: str, facts: "pd.Series[Any]") -> str:
             parts.append(f"{', '.join(labels)} {_is(labels)} {verdict} than {own}")
     rest = rows[~rows["verdict"].isin(["better", "worse"])]["label"]
     if len(rest) == len(rows) > 1:
-        parts.append(f"none of {', '.join(rest)} is told apart from {own}")
+        parts.append(f"none of {', '.join(rest)} is distinguishable from {own}")
     elif len(rest):
-        parts.append(f"{', '.join(rest)} {_is(rest)} not told apart from {'it' if parts else own}")
+        parts.append(f"{', '.join(rest)} {_is(rest)} not distinguishable from {'it' if parts else own}")
     sign = 1 if HIGHER_IS_BETTER[metric] else -1
     if (sign * rows["difference"]).max() <= 0:
         parts.append("no value has a better mean")
@@ -83,14 +84,14 @@ def _claim(rows: pd.DataFrame, axis: str, facts: "pd.Series[Any]") -> str:
 
 
 def _about(rows: pd.DataFrame, metric: str) -> str:
-    """The numbers behind the verdicts on one metric; of values not told apart only the largest difference."""
+    """The numbers behind the verdicts on one metric; of values not distinguishable only the largest difference."""
     parts = [
         f"{row['label']} {row['verdict']} ({_numbers(row, metric)})"
         for row in rows[rows["verdict"].isin(["better", "worse"])].to_dict("records")
     ]
     for verdict, said in (
-        ("these questions", "beyond the luck of seeds here, perhaps not on other questions"),
-        ("not told apart", "not told apart"),
+        ("these questions", "significant over seeds, perhaps on these questions only"),
+        ("not distinguishable", "not distinguishable"),
         ("one seed", "not tested"),
     ):
         alike = rows[rows["verdict"] == verdict]

@@ -12,8 +12,8 @@ INSTALLED_NAME = "embedllm-ablations"
 
 DESCRIPTION = """\
 Each ablation trains a fixed list of cells (method, configuration, split, seed), several at a time under
-Ray Tune, logged to MLflow, and makes tables, figures and findings of them. The same command again goes on
-where the last one ended."""
+Ray Tune, logs them to MLflow, and turns the results into tables, figures and findings. Run the same
+command again to continue where the last run ended."""
 
 
 def commands() -> dict[str, Command]:
@@ -21,8 +21,8 @@ def commands() -> dict[str, Command]:
     found = {name: Command(DesignCommand(design), design.title) for name, design in design_classes().items()}
     return {
         **found,
-        "all": Command("ablations.cli.every", "Run every ablation, and write one report of all their results."),
-        "figures": Command("ablations.cli.figures", "Draw figures and report again, from the tables alone."),
+        "all": Command("ablations.cli.every", "Run every ablation and write one report of all results."),
+        "figures": Command("ablations.cli.figures", "Redraw the figures and the report from the tables alone."),
     }
 
 

@@ -32,7 +32,7 @@ class DesignCommand:
         add_fields(parser)
 
     def run(self, args: Namespace | Any) -> int:
-        """Run the design with progress and MLflow, and tell what it found."""
+        """Run the design with progress and MLflow, and report what it found."""
         config, design = configuration(args), design_of(self.design, args)
 
         from ablations.cli.session import conduct, show_plan

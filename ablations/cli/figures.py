@@ -5,7 +5,6 @@ from pathlib import Path
 from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser
-from embedllm.errors import ConfigError
 
 EXAMPLE = """
 python -m ablations figures results
@@ -18,26 +17,21 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: Namespace) -> None:
-    """Draw what there are tables for; a design that never came to its end is told of and left out."""
+    """Draw what there are tables for; a design that never finished is named and left out."""
     from ablations.cli.session import shortest
     from ablations.folder import LATER_RUN, design_folders
+    from ablations.redraw import reading_tables, redraw
     from ablations.registry import find_design
     from ablations.report import write_report
-    from ablations.runner import redraw
 
     out = Path(args.results).expanduser().resolve()
     for folder in design_folders(out):
         if not folder.has_tables:
-            print(f"{folder.path.name}: has no tables yet; run it to its end first")
+            print(f"{folder.path.name}: has no tables yet; run it to completion first")
             continue
-        try:
-            if folder.has_later_run:
-                print(f"{folder.path.name}: {LATER_RUN}")
+        if folder.has_later_run:
+            print(f"{folder.path.name}: {LATER_RUN}")
+        with reading_tables(folder):
             figures, _ = redraw(folder, find_design(folder.provenance["design"])())
-        except KeyError as missing:
-            raise ConfigError(
-                f"the tables of {shortest(folder.path)} lack {missing}: another version wrote them; run the design "
-                "again with the same --out: finished cells are kept, the tables are made anew"
-            ) from missing
-        print(f"{folder.path.name}: {len(figures)} figures in {shortest(folder.figures)}")
+        print(f"{folder.path.name}: {len(figures)} figure{'s' * (len(figures) != 1)} in {shortest(folder.figures)}")
     print(f"report: {shortest(write_report(out))}")

@@ -29,13 +29,13 @@ def add_config(parser: Parser) -> None:
         type=str,
         default=argparse.SUPPRESS,
         metavar="DATA",
-        help="folder written by `embedllm data import`; none: simulated data",
+        help="folder written by `embedllm data import`; omitted: simulated data",
     )
     parser.add_config_file()
     parser.general.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the plan with cells, memory and minutes; start nothing and write nothing",
+        help="print the plan with cells, memory and minutes; run nothing and write nothing",
     )
 
 

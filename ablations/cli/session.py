@@ -11,8 +11,9 @@ from ablations.config import AblationConfig
 from ablations.design import Design
 from ablations.estimate import estimate
 from ablations.folder import PROVENANCE_FILE
+from ablations.paths import own_results_path, results_path
 from ablations.progress import CellProgress
-from ablations.runner import Ablation, DesignResult, results_path
+from ablations.runner import Ablation, DesignResult
 from ablations.tracking import CellTracker
 from embedllm.cli.program import EXIT_INTERRUPTED
 from embedllm.cli.tables import render
@@ -39,7 +40,8 @@ def conduct(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> 
         DataError: if the data cannot answer the design's question.
         DesignFailed: if no cell succeeded.
     """
-    return _conduct(_prepared(design, _with_out(config), data))
+    with own_results_path(config) as out:
+        return _conduct(_prepared(design, config.replace(out=str(out)), data))
 
 
 def _prepared(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> Ablation:
@@ -79,12 +81,16 @@ def conduct_all(designs: Sequence[Design], config: AblationConfig, data: Correct
     Raises:
         EmbedLLMError: for a wrong option of any design, or an encoder out of reach, before anything is computed.
     """
-    config = _with_out(config)
+    with own_results_path(config) as out:
+        return _conduct_all(designs, config.replace(out=str(out)), data)
+
+
+def _conduct_all(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:
     ready: list[Ablation | DataError] = []
     for design in designs:
         try:
             ready.append(_prepared(design, config, data))
-        except DataError as error:  # told in its turn: the others go on
+        except DataError as error:  # reported in its turn: the others go on
             ready.append(error)
     try:
         with ray_cluster(config.address):  # started once for all of them
@@ -115,7 +121,7 @@ def _conduct_each(designs: Sequence[Design], ready: Sequence[Ablation | DataErro
 
 
 def _report_all(config: AblationConfig) -> None:
-    """Of every design that has come to its end, now or earlier; none where nothing has begun."""
+    """Of every design that has finished, now or before; none where nothing has begun."""
     from ablations.report import write_report
 
     path = results_path(config)
@@ -124,31 +130,33 @@ def _report_all(config: AblationConfig) -> None:
 
 
 def show_plan(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:
-    """Print what a run would do; nothing is started or written.
+    """Print what a run would do; nothing is computed or written.
 
     Returns:
         The exit code: 0, or 1 if a design is refused.
     """
-    config = _with_out(config)
-    code = 0
-    for design in designs:
-        try:
-            ablation = Ablation.prepare(design, config, data)
-            ablation.check_folder()
-        except DataError as error:
-            print(f"{design.name} would be refused: {error}\n")
-            code = EXIT_FAILED
-            continue
-        print(describe(ablation))
-        print(f"\n{_cells_table(ablation)}\n")
-        cost = estimate(ablation)
-        print(
-            f"estimate  {cost.batches} batches on {cost.slots.count} slots, about {_minutes(cost.seconds)} "
-            f"(measured on this machine for a moment; within a factor of two), "
-            f"{show_bytes(cost.memory)} of memory for each slot"
-        )
-        print(f"MLflow    {resolve_tracking_uri(config.tracking_uri, results_path(config))}\n")
-    return code
+    config = config.replace(out=str(results_path(config)))
+    with ray_cluster(config.address):  # started once for all of them; estimates depend on what it finds
+        return max([_show_plan(design, config, data) for design in designs], default=0)
+
+
+def _show_plan(design: Design, config: AblationConfig, data: CorrectnessMatrix) -> int:
+    try:
+        ablation = Ablation.prepare(design, config, data)
+        ablation.check_folder()
+    except DataError as error:
+        print(f"{design.name} would be refused: {error}\n")
+        return EXIT_FAILED
+    print(describe(ablation))
+    print(f"\n{_cells_table(ablation)}\n")
+    cost = estimate(ablation)
+    print(
+        f"estimate  {cost.batches} batches on {cost.slots.count} slots, about {_minutes(cost.seconds)} "
+        f"(from a brief measurement on this machine; within a factor of two), "
+        f"{show_bytes(cost.memory)} of memory for each slot"
+    )
+    print(f"MLflow    {resolve_tracking_uri(config.tracking_uri, results_path(config))}\n")
+    return 0
 
 
 def describe(ablation: Ablation) -> str:
@@ -166,7 +174,7 @@ def describe(ablation: Ablation) -> str:
     if finished:
         lines.append(f"done    {finished} of them, by earlier runs")
     if unused:
-        lines.append(f"unused  {unused} finished cells of other options stay in the folder and are not shown")
+        lines.append(f"unused  {unused} finished cells from other options stay in the folder and are not shown")
     lines += [_wrapped("note    ", note) for note in plan.notes]
     return "\n".join([*lines, f"folder  {shortest(ablation.folder.path)}"])
 
@@ -178,17 +186,17 @@ def report(ablation: Ablation, result: DesignResult) -> str:
     if result.stopped is None:
         tables = result.folder.tables()
         blocks += [_wrapped("- ", text) for text in result.findings]
-        blocks += [_wrapped("  but: ", text) for text in ablation.design.caveats(tables)]
+        blocks += [_wrapped("  caveat: ", text) for text in ablation.design.caveats(tables)]
     if result.failed:
         reasons = Counter(result.failed.values()).most_common(3)
         blocks.append(
-            f"{len(result.failed)} of {result.cells} cells failed; the same command tries them again. "
+            f"{len(result.failed)} of {result.cells} cells failed; run the same command again to retry them. "
             + "; ".join(f"{count} x {reason}" for reason, count in reasons)
         )
     if result.stopped is not None:
-        blocks.append(f"Ended early: {result.stopped}. The same command goes on.")
+        blocks.append(f"Ended early: {result.stopped}. Run the same command again to continue.")
     else:
-        blocks.append(f"{len(result.figures)} figures in {out}/figures, tables in {out}/tables")
+        blocks.append(f"{_count(len(result.figures), 'figure')} in {out}/figures, tables in {out}/tables")
     return "\n".join(blocks)
 
 
@@ -218,13 +226,12 @@ def _cells_table(ablation: Ablation) -> str:
     return render(rows)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def _minutes(seconds: float) -> str:
     return f"{seconds:.0f} seconds" if seconds < 90 else f"{seconds / 60:.1f} minutes"
-
-
-def _with_out(config: AblationConfig) -> AblationConfig:
-    """With the folder of the results decided once."""
-    return config.replace(out=str(results_path(config)))
 
 
 def _wrapped(start: str, text: str) -> str:

@@ -33,11 +33,11 @@ class Axis:
     position: ClassVar[int] = 4
 
     axes: list[str] = field(default_factory=lambda: ["embedding_dim", "noise", "encoder", "learning_rate"])
-    """Axes swept: embedding_dim, noise, encoder, learning_rate."""
+    """Hyperparameters varied: embedding_dim, noise, encoder, learning_rate."""
     around: str | None = None
-    """The centre: `paper`, `fast`, or the folder of a sweep, whose winner it is; null = the preset."""
+    """The centre: `paper`, `fast`, or the folder of a sweep to take its winner; null = the preset."""
     dimensions: list[int] | None = None
-    """Embedding dimensions tried; null = 4, 16, 64, 256, those near the centre's left out."""
+    """Embedding dimensions tried; null = 4, 16, 64, 256, omitting those close to the centre's."""
     noises: list[float] | None = None
     """Noise levels tried; null = 0, 0.025, 0.05, 0.1, 0.2, 0.4."""
     encoders: list[str] | None = None
@@ -51,7 +51,7 @@ class Axis:
         problems = []
         unknown = [axis for axis in self.axes if axis not in AXES]
         if unknown or not self.axes or len(set(self.axes)) < len(self.axes):
-            problems.append(f"axes must be distinct ones of {', '.join(AXES)} but are {self.axes}")
+            problems.append(f"axes must be distinct and among {', '.join(AXES)} but are {self.axes}")
         for name in ("dimensions", "noises", "encoders", "learning_rates"):
             if getattr(self, name) == []:
                 problems.append(f"{name} is empty; give a value, or null for the defaults")
@@ -69,9 +69,11 @@ class Axis:
             )
         recipe, _, notes = centre(config, data, self.around)
         if config.seeds < 2:
-            notes.append("With one seed nothing can be told from luck; use --seeds 5 or more.")
+            notes.append("With one seed no difference can be distinguished from chance; use --seeds 5 or more.")
         if len(split.test) < SMALL_TEST:
-            notes.append(f"There are only {len(split.test)} test questions: differences of a few points are luck.")
+            notes.append(
+                f"There are only {len(split.test)} test questions: differences of a few points are within noise."
+            )
         asked = {
             "embedding_dim": self.dimensions,
             "noise": self.noises,

@@ -1,4 +1,4 @@
-"""Does an embedding say anything about a benchmark that its training never saw? (paper, sections 5.3 and 6.2)"""
+"""Does an embedding say anything about a benchmark that was left out of training? (paper, sections 5.3 and 6.2)"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,13 +33,13 @@ class HeldOutBenchmark:
     benchmarks: list[str] | None = None
     """Benchmarks held out, one at a time; null = all."""
     contribution: bool = True
-    """Also leave out every pair of them: how much does one benchmark help to forecast another?"""
+    """Also hold out every pair of them, to measure how much one benchmark helps to forecast another."""
     repeats: int = 100
-    """Random divisions of the models into those a forecast is learned from and those it is tested on."""
+    """Random splits of the models into those that forecasts are learned from and those they are tested on."""
     test_share: float = 0.2
-    """Share of the models tested on; at least five are."""
+    """Share of the models that forecasts are tested on; at least five models."""
     fold_seed: int = 0
-    """Seed of these divisions."""
+    """Seed of these splits."""
 
     def __post_init__(self) -> None:
         problems = too_small(self, repeats=2, fold_seed=0)
@@ -88,7 +88,7 @@ class HeldOutBenchmark:
         return findings(tables)
 
     def caveats(self, tables: "Mapping[str, pd.DataFrame]") -> list[str]:
-        """Small test sides, overlapping splits, luck in counts."""
-        from ablations.held_out.findings import caveats
+        """Small test sides, overlapping splits, chance in counts."""
+        from ablations.held_out.caveats import caveats
 
         return caveats(tables)

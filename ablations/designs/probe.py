@@ -22,7 +22,7 @@ MINIMUM_MODELS = 6
 
 @dataclass(frozen=True)
 class Probe:
-    """Trained on all benchmarks, which models lie together, and is it more than their ability?
+    """Which models lie together after training on all benchmarks, and is it more than their ability?
 
     Raises:
         ConfigError: naming every value out of range.
@@ -33,18 +33,18 @@ class Probe:
     position: ClassVar[int] = 3
 
     communities: list[str] | None = None
-    """Columns of the models' metadata whose values are communities; null = all text columns, and names where no column
-    tells size, specialty or family. An empty list = names only."""
+    """Columns of the models' metadata whose values are communities; null = all text columns, and model names where no
+    column gives size, specialty or family. An empty list = names only."""
     minimum: int = 3
     """Smallest number of models in a community."""
     permutations: int = 9999
-    """Random communities, and random orders of the models, that real ones are compared with."""
+    """Permutations per test: random communities, or random orders of the models."""
     neighbours: int = 3
-    """Nearest neighbours listed for each model."""
+    """Nearest neighbours listed per model."""
     perplexity: float | None = None
-    """Of t-SNE; null = 30, or a third of the models if that is less."""
+    """t-SNE perplexity; null = 30, or a third of the number of models if that is less."""
     chance_seed: int = 0
-    """Seed of permutations and of t-SNE."""
+    """Seed of the permutations and of t-SNE."""
 
     def __post_init__(self) -> None:
         problems = too_small(self, minimum=2, permutations=99, neighbours=1, chance_seed=0)

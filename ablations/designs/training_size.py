@@ -32,11 +32,11 @@ class TrainingSize:
     position: ClassVar[int] = 1
 
     sizes: list[int] | None = None
-    """Numbers of training questions; all there are always come last. null = the paper's sizes, scaled down to less."""
+    """Numbers of training questions; the full set always comes last. null = the paper's sizes, scaled to the data."""
     tuned: bool = False
     """Choose EmbedLLM's dimension, learning rate, weight decay and noise per size, by validation log-loss."""
     candidates: int = 12
-    """Configurations tried per size where tuned, the recipe among them."""
+    """Configurations tried per size with `--tuned`, the base configuration among them."""
 
     def __post_init__(self) -> None:
         if self.candidates < 2:
@@ -64,7 +64,9 @@ class TrainingSize:
                 if "model_mean" not in methods:
                     methods.append("model_mean")
         if len(split.test) < SMALL_TEST:
-            notes.append(f"There are only {len(split.test)} test questions: differences of a few points are luck.")
+            notes.append(
+                f"There are only {len(split.test)} test questions: differences of a few points are within noise."
+            )
         if config.seeds < 2:
             notes.append("With one seed there are no bands and no intervals; use --seeds 5 or more.")
         recipes = candidates(config.recipe(), self.candidates) if self.tuned else [config.recipe()]

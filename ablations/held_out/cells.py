@@ -80,7 +80,7 @@ def held_out_cells(
     if contribution:
         _add_pairs(cells, data, config)
     if config.seeds < 2:
-        cells.notes.append("With one seed the luck of training is not measured; use --seeds 5 or more.")
+        cells.notes.append("With one seed training variance is not measured; use --seeds 5 or more.")
     return cells
 
 
@@ -119,7 +119,9 @@ def _benchmarks(
         notes.append(f"{name} has no labelled test question: predictions on it are not judged.")
     forecast, too_few = _forecastable(data, kept)
     notes += too_few
-    held_out = tuple(name for name in kept if name in judged or name in forecast)  # of the rest nothing could be told
+    held_out = tuple(
+        name for name in kept if name in judged or name in forecast
+    )  # nothing could be said about the rest
     if not held_out:
         raise DataError("the held-out design", notes)
     return HeldOutCells(held_out, judged, forecast, base, notes=notes), splits
@@ -137,7 +139,8 @@ def _forecastable(data: CorrectnessMatrix, benchmarks: Sequence[str]) -> tuple[t
         ]
     answering = {name: int(data.attempts[:, data.benchmarks == name].any(axis=1).sum()) for name in benchmarks}
     notes = [
-        f"{name} is not forecast: {count} of its {data.num_models} models have an answer there (needed: {MIN_MODELS})."
+        f"{name} is not forecast: only {count} of the {data.num_models} models have an answer there (needed: "
+        f"{MIN_MODELS})."
         for name, count in answering.items()
         if count < MIN_MODELS
     ]
@@ -150,8 +153,8 @@ def held_out_split(data: CorrectnessMatrix, base: Split, benchmarks: Sequence[st
     cells that judge nothing there.
 
     Raises:
-        DataError: if nothing is left to train on, or a training question leaks one held out (which would be an error
-            of this program).
+        DataError: if nothing is left to train on.
+        AssertionError: if a training question leaks one held out, which only an error of this program can bring about.
     """
     wide = leave_out(data, benchmarks, base=base)
     test = np.intersect1d(base.test, wide.test)
@@ -161,9 +164,10 @@ def held_out_split(data: CorrectnessMatrix, base: Split, benchmarks: Sequence[st
     groups, seen = prompt_groups(data), np.concatenate([split.train, split.val])
     leaked = np.isin(data.benchmarks[seen], list(benchmarks)) | np.isin(groups[seen], groups[wide.test])
     if leaked.any():
-        raise DataError(
-            f"the split {split.name!r}",
-            [f"{int(leaked.sum())} training or validation questions are held out or have the prompt of one that is"],
+        # No DataError, which callers take for a shortage of data and put into a note.
+        raise AssertionError(
+            f"the split {split.name!r}: {int(leaked.sum())} training or validation questions are held out or have the "
+            "prompt of one that is"
         )
     return split
 
@@ -175,7 +179,7 @@ def _benchmark_cells(
     left_out = [method for method in methods if method in NEEDS_THE_BENCHMARK]
     if left_out:
         cells.notes.append(
-            "The model × benchmark lookup is shown with the benchmark in training only: it has no entry for a "
+            "The model × benchmark lookup is shown only with the benchmark in training: it has no entry for a "
             "benchmark it never saw."
         )
     if cells.judged:
@@ -201,7 +205,7 @@ def _benchmark_cells(
 def _add_pairs(cells: HeldOutCells, data: CorrectnessMatrix, config: AblationConfig) -> None:
     names = cells.forecast
     if len(names) < 2:
-        cells.notes.append("There is no contribution matrix: it takes two held-out benchmarks that can be forecast.")
+        cells.notes.append("There is no contribution matrix: it needs two held-out benchmarks that can be forecast.")
         return
     pairs: dict[frozenset[str], Split] = {}
     for first, second in combinations(names, 2):
@@ -234,9 +238,9 @@ def _add_pairs(cells: HeldOutCells, data: CorrectnessMatrix, config: AblationCon
         cells.removed[frozenset((name,))] = _seeds(config, "embedllm", split.name, name, embedding=True)
     trained = len(pairs) + (len(names) if fitted else 0)
     cells.notes.append(
-        f"The contribution matrix takes {len(pairs)} pairs of {len(names)} benchmarks: {trained * config.seeds} more "
-        f"fits ({trained} sets of questions × {config.seeds} seeds). `--contribution false` leaves it out, "
-        "`--benchmarks` takes fewer."
+        f"The contribution matrix needs {len(pairs)} pairs of {len(names)} benchmarks: {trained * config.seeds} more "
+        f"fits ({trained} sets of questions × {config.seeds} seeds). `--contribution false` skips it; "
+        "`--benchmarks` holds out fewer."
     )
     if fitted:
         cells.notes.append(
@@ -254,7 +258,7 @@ def _seeds(
     questions: bool = False,
     embedding: bool = False,
 ) -> list[Cell]:
-    # Baselines hold no chance: on all training questions every seed gives the same.
+    # Baselines are deterministic: on all training questions every seed gives the same.
     seeds = config.seed_values if method == "embedllm" else [config.seed]
     return [
         Cell(

@@ -11,7 +11,6 @@ from ablations.sentences import ONE_SEED
 from embedllm.figures import METHOD_TITLES
 from tune.labels import seeds_text
 
-SMALL_TEST_SIDE = 50
 FEATURE_TITLES = {
     "embedding": "EmbedLLM's embedding",
     "function": "EmbedLLM's predictions (function coordinates)",
@@ -19,6 +18,7 @@ FEATURE_TITLES = {
     "pca": "PCA of the correctness matrix",
     "mean_of_others": "mean accuracy on the others",
 }
+ADJUSTED = f"Holm-adjusted p < {LEVEL}"
 MOST_NAMED = 4
 """Longer lists are cut; the tables have all."""
 FORECAST_TITLES = {
@@ -40,93 +40,26 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     ]
 
 
-def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What the numbers cannot carry."""
-    said = []
-    questions = tables["questions"]
-    if len(questions):
-        sizes = questions[questions["metric"] == "accuracy"].groupby("benchmark")["questions"].max()
-        if sizes.max() >= MINIMUM_QUESTIONS:
-            said.append(_about_predictions(tables["differences"]))
-        small = sizes[sizes < SMALL_TEST_SIDE]
-        if len(small):
-            named = ", ".join(f"{name} ({count:.0f})" for name, count in small.items())
-            said.append(f"Few test questions: {named}. {_what_few_give(small)}")
-    forecast = tables["forecast"]
-    if len(forecast):
-        first = forecast.iloc[0]
-        said.append(
-            f"The {first['repeats']} splits of the models overlap: significant in 60 of 100 does not mean 60 "
-            "independent tests. What can be trusted: chance is the count's permutation test (first seed, "
-            "Holm-adjusted), intervals of errors are corrected for overlap (Nadeau & Bengio 2003). Counts are means "
-            f"over {seeds_text(first['seeds'])}; every split tests on {first['test_models']} models."
-        )
-        width = int(_of(forecast, "embedding")["width"].max())
-        if width >= first["train_models"]:
-            said.append(
-                f"With {first['train_models']} models to learn from, plain linear regression on an embedding with as "
-                "many dimensions or more fits them exactly; ridge regression is the fairer test of what an embedding "
-                "knows."
-            )
-        notes = [
-            f"{row['benchmark']}: {row['notes']}." for _, row in _of(forecast, "embedding").iterrows() if row["notes"]
-        ]
-        said += list(dict.fromkeys(notes))
-    if len(tables["contributions"]):
-        said.append(
-            "A contribution compares two trainings: leaving a benchmark out also leaves fewer questions, so a large "
-            "benchmark contributes by its size as well as by its content."
-        )
-    seeds = [tables[name]["seeds"].max() for name in ("differences", "forecast_comparisons") if len(tables[name])]
-    if seeds and max(seeds) == 1:
-        said.append(
-            "With one seed the luck of training is in no interval and no p-value here: another seed may not agree. Use "
-            "--seeds 5 or more."
-        )
-    return said
-
-
-def _about_predictions(differences: pd.DataFrame) -> str:
-    """What intervals of predictions hold, and when a difference is claimed."""
-    several = len(differences) and differences["seeds"].max() > 1
-    over = "joint resamples of questions and seeds" if several else "resamples of questions"
-    also = (
-        " EmbedLLM's differences are claimed only where the t test paired over seeds agrees, for resamples of few "
-        "seeds are too sure of them."
-        if several
-        else ""
-    )
-    return (
-        f"Intervals of predictions are 95 % percentile intervals over {over}; one data set and one split of the "
-        f"questions. Holm's adjustment is over the benchmarks of a comparison.{also}"
-    )
-
-
-def _what_few_give(sizes: "pd.Series[float]") -> str:
-    """What benchmarks with so few questions have for an interval."""
-    if sizes.max() < MINIMUM_QUESTIONS:
-        return f"Below {MINIMUM_QUESTIONS} there is no interval."
-    wide = "Their intervals are wide, routing's above all"
-    return f"{wide}; below {MINIMUM_QUESTIONS} there is none." if sizes.min() < MINIMUM_QUESTIONS else f"{wide}."
-
-
 def _untested(frame: pd.DataFrame) -> list[str]:
     """Silence on predictions would read as if there were none."""
     rows = frame[frame["metric"] == "accuracy"]
     if not len(rows) or rows["questions"].max() >= MINIMUM_QUESTIONS:
         return []
     return [
-        f"**Predictions on left-out benchmarks are not tested: each has fewer than {MINIMUM_QUESTIONS} test "
+        f"**Predictions on held-out benchmarks are not tested: each has fewer than {MINIMUM_QUESTIONS} test "
         f"questions.** ({_n(rows)}.)"
     ]
 
 
 def _leaving_out(frame: pd.DataFrame) -> list[str]:
-    """What it costs never to have seen a benchmark, by both metrics."""
+    """What leaving a benchmark out of training costs, by both metrics."""
     claims: list[str] = []
     numbers: list[str] = []
     sizes, one_seed = "", False
-    for metric, noun, scale, unit in (("accuracy", "accuracy", 100, " points"), ("log_loss", "log-loss", 1, "")):
+    for metric, verb, noun, scale, unit in (
+        ("accuracy", "lowers", "accuracy", 100, " points"),
+        ("log_loss", "raises", "log-loss", 1, ""),
+    ):
         rows = frame[
             (frame["comparison"] == LEAVING_OUT) & (frame["method"] == "embedllm") & (frame["metric"] == metric)
         ]
@@ -136,11 +69,9 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
         sizes, one_seed = _n(tested), tested["seeds"].max() == 1
         worse = tested[tested["sure"] & ((tested["difference"] < 0) == (metric == "accuracy"))]
         better = tested[tested["sure"] & ~tested.index.isin(worse.index)]
-        what = (
-            f"{noun} on" if claims else f"EmbedLLM {noun} beyond the {'luck of questions' if one_seed else 'noise'} on"
-        )
-        claims.append(f"{what} {len(worse)} of {len(tested)}{'' if claims else ' benchmarks'}")
-        for rows_told, start in ((worse, f"{noun.capitalize()}:"), (better, f"Better in {noun}:")):
+        whose = "its" if claims else "EmbedLLM's"
+        claims.append(f"{verb} {whose} {noun} on {len(worse)} of {len(tested)}{'' if claims else ' benchmarks'}")
+        for rows_told, start in ((worse, f"{noun.capitalize()}:"), (better, f"Better {noun}:")):
             if len(rows_told):
                 names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
                 largest = rows_told.loc[rows_told["difference"].abs().sort_values(ascending=False).index]
@@ -149,9 +80,9 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
     if not claims:
         return []
     beyond = f" ({ONE_SEED})" if one_seed else ""
-    adjusted = "Holm-adjusted" if one_seed else "Holm-adjusted over questions and over seeds"
+    adjusted = ADJUSTED if one_seed else f"{ADJUSTED} both over questions and over seeds"
     return [
-        f"**Never having seen a benchmark costs {', '.join(claims)}{beyond}.** {' '.join(numbers)}"
+        f"**Leaving a benchmark out significantly {' and '.join(claims)}{beyond}.** {' '.join(numbers)}"
         f"{' ' if numbers else ''}({sizes}; 95 % percentile intervals; {adjusted}.)"
     ]
 
@@ -179,13 +110,14 @@ def _against_baselines(frame: pd.DataFrame) -> list[str]:
             clear.append(", ".join([f"{word} than {METHOD_TITLES[str(method)]} on {rest}", *others]))
         else:
             alike.append(METHOD_TITLES[str(method)])
-    start = f"On {benchmarks} benchmarks neither saw, EmbedLLM's log-loss is"
+    start = f"On {benchmarks} benchmarks that neither was trained on, EmbedLLM's log-loss is"
     one_seed = rows["seeds"].max() == 1
     beyond = f" ({ONE_SEED})" if one_seed and clear else ""
-    how = "Holm-adjusted" if one_seed else "Holm-adjusted over questions and over seeds"
+    how = ADJUSTED if one_seed else f"{ADJUSTED} both over questions and over seeds"
     if not alike:
-        return [f"**{start} told apart from each baseline's on some{beyond}.** It is {'; '.join(clear)} ({how})."]
-    text = f"**{start} not told apart from {_either(alike)} on any{beyond}.**"
+        text = f"**{start} significantly different from each baseline's on some{beyond}.**"
+        return [f"{text} It is {'; '.join(clear)} ({how})."]
+    text = f"**{start} not distinguishable from that of {_either(alike)} on any{beyond}.**"
     return [f"{text} It is {'; '.join(clear)} ({how})." if clear else f"{text} ({how}.)"]
 
 
@@ -193,12 +125,16 @@ def _forecasts(frame: pd.DataFrame) -> list[str]:
     """Whether forecasts rank held-out models at all."""
     said = []
     for (features, regression), title in FORECAST_TITLES.items() if len(frame) else ():
-        rows = _of(frame, features, regression).sort_values("significant", ascending=False)
+        rows = rows_of(frame, features, regression).sort_values("significant", ascending=False)
         found, lost = rows[rows["null_holm"] < LEVEL], rows[~(rows["null_holm"] < LEVEL)]
         names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
-        but = f", not told from chance for {_names(lost['benchmark'].map(names))}" if len(lost) and len(found) else ""
+        but = (
+            f", not distinguishable from chance for {_names(lost['benchmark'].map(names))}"
+            if len(lost) and len(found)
+            else ""
+        )
         text = (
-            f"**{title} orders unseen models better than by chance for {len(found)} of {len(rows)} benchmarks{but}.** "
+            f"**{title} ranks unseen models better than chance for {len(found)} of {len(rows)} benchmarks{but}.** "
             f"Kendall's τ is positive and significant in {_significant(rows, names)}; median τ "
             f"{_medians(rows['tau_median'])}."
         )
@@ -214,7 +150,7 @@ def _significant(rows: pd.DataFrame, names: Mapping[str, str]) -> str:
         return f"{most} of {splits} of the models{' for every benchmark' if len(rows) > 1 else ''}"
     return (
         f"{fewest} ({names[last['benchmark']]}) to {most} ({names[first['benchmark']]}) of {splits} of the models, "
-        f"{middle:.0f} for the middle benchmark"
+        f"{middle:.0f} for the median benchmark"
     )
 
 
@@ -244,9 +180,10 @@ def _forecast_baselines(frame: pd.DataFrame) -> list[str]:
         shares = [" / ".join(f"{count:.0f}" for count in counts) for counts in of_each.to_numpy()]
         parts.append(f"{regression} regression on {FEATURE_TITLES[str(features)]} {', '.join(shares)}")
     return [
-        f"**The forecasts' squared error is smaller than a simple baseline's in {better.sum()} of {len(frame)} "
-        f"comparisons, larger in {worse.sum()}{beyond}.** On how many benchmarks smaller / larger / not told apart, "
-        f"against {', '.join(FEATURE_TITLES[str(name)] for name in baselines)}: {'; '.join(parts)} ({how})."
+        f"**The forecasts' squared error is significantly smaller than a simple baseline's in {better.sum()} of "
+        f"{len(frame)} comparisons, larger in {worse.sum()}{beyond}.** Benchmarks on which it is smaller / larger / "
+        f"not distinguishable, against {', '.join(FEATURE_TITLES[str(name)] for name in baselines)}: "
+        f"{'; '.join(parts)} ({how})."
     ]
 
 
@@ -258,12 +195,12 @@ def _contributions(frame: pd.DataFrame) -> list[str]:
         names = dict(zip(every, short_names(every), strict=True))
         helps = rows[(rows["p_adjusted"] < LEVEL) & (rows["contribution"] > 0)]
         hurts = rows[(rows["p_adjusted"] < LEVEL) & (rows["contribution"] < 0)]
-        luck = LEVEL * len(rows)
+        chance = LEVEL * len(rows)
         alone = int(((rows["low"] > 0) | (rows["high"] < 0)).sum())
         text = (
-            f"**Contributions by {regression} regression: of {len(rows)} pairs of benchmarks {len(helps)} help and "
-            f"{len(hurts)} hurt after Holm's adjustment.** {alone} intervals exclude zero one by one, about "
-            f"{luck:.{1 if luck < 10 else 0}f} would by luck."
+            f"**Contributions by {regression} regression: of {len(rows)} pairs of benchmarks, {len(helps)} help and "
+            f"{len(hurts)} hurt after Holm adjustment.** {alone} unadjusted intervals exclude zero; about "
+            f"{chance:.{1 if chance < 10 else 0}f} would by chance."
         )
         shown = pd.concat([helps, hurts]).reindex(columns=rows.columns)
         shown = shown.loc[shown["contribution"].abs().sort_values(ascending=False).index][:MOST_NAMED]
@@ -276,7 +213,8 @@ def _contributions(frame: pd.DataFrame) -> list[str]:
     return said
 
 
-def _of(frame: pd.DataFrame, features: str, regression: str = "linear") -> pd.DataFrame:
+def rows_of(frame: pd.DataFrame, features: str, regression: str = "linear") -> pd.DataFrame:
+    """Rows of the table `forecast`."""
     return frame[(frame["features"] == features) & (frame["regression"] == regression)]
 
 

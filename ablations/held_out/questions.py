@@ -52,7 +52,7 @@ def question_tables(results: "Results", cells: HeldOutCells) -> dict[str, pd.Dat
             lambda p: holm(p.to_numpy(dtype=np.float64))
         )
     by_chance = (frame["comparison"] == AGAINST) | (frame["method"] == "embedllm")
-    seeds_agree = frame["seed_holm"] < LEVEL  # not where all seeds differ alike, which is no measure of their luck
+    seeds_agree = frame["seed_holm"] < LEVEL  # not where all seeds differ alike, which is no measure of their variance
     asked = max(len(methods["embedllm"]) for methods in cells.without.values())
     frame["sure"] = (frame["holm"] < LEVEL) & (seeds_agree | (asked == 1) | ~by_chance)
     questions = pd.DataFrame(values, columns=list(QUESTION_COLUMNS))

@@ -61,7 +61,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
             f"questions, paired over {facts['seeds']} seeds; values evenly spaced. Dark bars: 95 % t interval over "
             "seeds; light bars: 95 % bootstrap interval over questions and seeds; neither is adjusted. Blue better, "
             "vermillion worse: Holm-adjusted p < 0.05 over seeds and over questions; grey, half filled: over seeds "
-            "only; open: not told apart.",
+            "only; open: not distinguishable from the centre.",
         )
     ]
 
@@ -75,7 +75,7 @@ def _legend() -> list[Line2D]:
         ("better", COLOURS["blue"], COLOURS["blue"], "full"),
         ("worse", COLOURS["vermillion"], COLOURS["vermillion"], "full"),
         ("on these questions only", grey, grey, "left"),
-        ("not told apart", grey, "white", "full"),
+        ("not distinguishable", grey, "white", "full"),
     ):
         marks.append(
             Line2D(
@@ -99,7 +99,7 @@ def _panel(panel: Any, rows: pd.DataFrame, ticks: pd.DataFrame, scale: float) ->
         panel.plot(
             x, value, "o", color=colour, markeredgecolor=colour, markersize=4.6, zorder=3,
             fillstyle="left" if row["verdict"] == "these questions" else "full",
-            markerfacecolor=colour if row["verdict"] not in ("not told apart", "one seed") else "white",
+            markerfacecolor=colour if row["verdict"] not in ("not distinguishable", "one seed") else "white",
             markerfacecoloralt="white",
         )  # fmt: skip
     panel.set_xlim(-0.6, len(ticks) - 0.4)

@@ -5,37 +5,22 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rcParams
-from matplotlib.transforms import Bbox
 from scipy.cluster.hierarchy import dendrogram as tree_lines
 
 from ablations.design import Drawing
+from ablations.plots.probe_maps import draw_maps
 from ablations.probe.findings import SPACE_TITLES
 from embedllm.figures import COLOURS, count_on_log_axis, house_style, new_figure, sequential_cmap
-from embedllm.probing.communities import SIZE_CLASSES
 
 UNITS = {"embedding": "1 = average pair", "function": "log-odds", "profile": "log-odds"}
-GROUP_STYLES = tuple(
-    zip(
-        ("blue", "vermillion", "green", "orange", "purple", "sky", "olive", "ink"),
-        ("o", "s", "^", "D", "v", "P", "X", "p"),
-        strict=True,
-    )
-)
 SPACES = tuple(SPACE_TITLES)
-LABELLED_POINTS = 30
-"""Up to so many models have their names beside their points, on the map where they lie least upon each other."""
-LABEL_SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
-"""Where a name can stand, the best first: sideways (1 = towards the middle of the map) and upwards from its point."""
-MARKER_RADIUS, LABEL_GAP = 1.9, 3.0
-"""Of a marker, and between its middle and its name, in points."""
 
 
 @house_style()
 def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
     """Those figures for which there are rows."""
     drawings = [_communities(tables["communities"])] if len(tables["communities"]) else []
-    drawings += [_maps(tables["maps"], tables["models"], space) for space in SPACES]
+    drawings += [draw_maps(tables["maps"], tables["models"], space) for space in SPACES]
     drawings += [_heat_map(tables, space) for space in SPACES]
     drawings.append(_agreement(tables))
     return drawings
@@ -100,124 +85,6 @@ def _community_rows(frame: pd.DataFrame, space: str, kept: str) -> pd.DataFrame:
     return frame[(frame["space"] == space) & (frame["ability"] == kept)].iloc[::-1].reset_index(drop=True)
 
 
-def _maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
-    rows = maps[maps["space"] == space].merge(models, on="model", how="left")
-    methods = list(dict.fromkeys(rows["method"]))
-    kinds = [name for name in models.columns if name not in ("model", "accuracy")]
-    lines = [*kinds, "accuracy"]
-    figure, grid = new_figure(
-        "double", height=2.35 * len(lines), nrows=len(lines), ncols=len(methods) + 1, squeeze=False,
-        width_ratios=[*[1.0] * len(methods), 0.42],
-    )  # fmt: skip
-    for line, kind in enumerate(lines):
-        beside = grid[line][-1]
-        beside.set_axis_off()
-        for column, method in enumerate(methods):
-            axis, points = grid[line][column], rows[rows["method"] == method]
-            if kind == "accuracy":
-                image = axis.scatter(points["x"], points["y"], c=points["accuracy"], cmap=sequential_cmap(), s=14)
-            else:
-                _coloured_by_group(axis, points, kind)
-            axis.set_xticks([])
-            axis.set_yticks([])
-            axis.margins(0.08)
-            if line == 0:
-                axis.set_title(method)
-            first = points.iloc[0]
-            shares = (f" ({first['share_x']:.0%})", f" ({first['share_y']:.0%})") if method == "PCA" else ("", "")
-            axis.set_xlabel(f"{method} 1{shares[0]}" if kind == "accuracy" else "")
-            axis.set_ylabel(f"{method} 2{shares[1]}")
-        if kind == "accuracy":
-            inset = beside.inset_axes((0.0, 0.1, 0.12, 0.8))
-            figure.colorbar(image, cax=inset, label="mean accuracy")
-            inset.grid(visible=False)
-        else:
-            handles = grid[line][0].get_legend_handles_labels()
-            beside.legend(*handles, loc="center left", bbox_to_anchor=(-0.1, 0.5), fontsize=6.8, title=kind)
-    # Only now: every other piece has its place.
-    last = rows[rows["method"] == methods[-1]]
-    unnamed = _name_points(grid[-1][len(methods) - 1], last) if len(last) <= LABELLED_POINTS else 0
-    tsne = "t-SNE" in methods
-    return Drawing(
-        f"map_{space}",
-        figure,
-        rows.drop(columns=["space"]),
-        f"{'Maps' if tsne else 'Map'} of {len(models)} models in {SPACE_TITLES[space]}: principal components (with "
-        f"their share of the variance){' and t-SNE' if tsne else ''}, coloured by "
-        f"{', '.join([*kinds, 'mean accuracy'])}."
-        f"{' A model with several labels of a kind shows the first.' if kinds else ''}"
-        f"{' t-SNE keeps who is near whom, not distances.' if tsne else ''}{_without_place(unnamed)}",
-    )
-
-
-def _coloured_by_group(axis: Any, points: pd.DataFrame, kind: str) -> None:
-    group = points[kind].fillna("").str.split(", ").str[0]
-    sizes = group[group != ""].value_counts()
-    named = sorted(sizes.sort_values(ascending=False, kind="stable").index[: len(GROUP_STYLES)], key=_size_order)
-    rest = ~group.isin(named)
-    if rest.any():
-        style = {"color": COLOURS["grey"], "markersize": 3, "label": f"other ({rest.sum()})"}
-        axis.plot(points["x"][rest], points["y"][rest], ".", **style)
-    for name, (colour, marker) in zip(named, GROUP_STYLES, strict=False):
-        chosen = group == name
-        style = {"color": COLOURS[colour], "markersize": 3.8, "label": f"{name} ({sizes[name]})"}
-        axis.plot(points["x"][chosen], points["y"][chosen], marker, **style)
-
-
-def _size_order(name: str) -> tuple[int, str]:
-    known = [label for label, _ in SIZE_CLASSES]
-    return (known.index(name) if name in known else len(known), name)
-
-
-def _name_points(axis: Any, points: pd.DataFrame) -> int:
-    """Names beside their points, clear of other names and points; how many found no place."""
-    figure = axis.figure
-    figure.set_dpi(rcParams["savefig.dpi"])  # as :func:`save` lays out: letters are not as wide at every resolution
-    figure.draw_without_rendering()
-    radius = MARKER_RADIUS * figure.dpi / 72
-    places = axis.transData.transform(points[["x", "y"]].to_numpy())
-    taken = [Bbox([place - radius, place + radius]) for place in places]
-    unnamed = 0
-    for _, row in points.iterrows():
-        text = row["model"].rsplit("/", 1)[-1][:22]
-        label = axis.annotate(text, (row["x"], row["y"]), xytext=(0, 0), textcoords="offset points", fontsize=4.5)
-        label.set_in_layout(False)
-        box = _place(label, axis, taken)
-        if box is None:
-            label.remove()
-            unnamed += 1
-        else:
-            taken.append(box)
-    return unnamed
-
-
-def _place(label: Any, axis: Any, taken: list[Bbox]) -> Bbox | None:
-    """Move a name to the first side where it meets nothing and stays within the axes, clear of the colour bar."""
-    frame = axis.get_window_extent()
-    inwards = 1 if axis.transData.transform(label.xy)[0] <= (frame.x0 + frame.x1) / 2 else -1
-    for sideways, up in LABEL_SIDES:
-        right = sideways * inwards
-        gap = LABEL_GAP / np.hypot(right, up)
-        label.set(
-            position=(right * gap, up * gap),
-            ha={1: "left", 0: "center", -1: "right"}[right],
-            va={1: "bottom", 0: "center", -1: "top"}[up],
-        )
-        box = label.get_window_extent()
-        inside = frame.x0 < box.x0 and box.x1 < frame.x1 and frame.y0 < box.y0 and box.y1 < frame.y1
-        if inside and not box.count_overlaps(taken):
-            return box
-    return None
-
-
-def _without_place(unnamed: int) -> str:
-    if not unnamed:
-        return ""
-    if unnamed == 1:
-        return " 1 name found no place beside its point; the table has it."
-    return f" {unnamed} names found no place beside their points; the table has them."
-
-
 def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
     pairs = tables["pairs"]
     order = tables["leaves"][tables["leaves"]["space"] == space].sort_values("place")["model"].tolist()
@@ -255,7 +122,7 @@ def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         f"similarity_{space}",
         figure,
         table,
-        f"Distances between {size} models in {SPACE_TITLES[space]}, dark = alike, ordered by average-linkage "
+        f"Distances between {size} models in {SPACE_TITLES[space]}, dark = similar, ordered by average-linkage "
         "clustering (left). Blocks along the diagonal are groups of models; the order of groups is not unique.",
     )
 
@@ -289,13 +156,13 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
             SPACE_TITLES[space], (0, 1), xytext=(-30, 17), xycoords="axes fraction", textcoords="offset points",
             weight="bold", fontsize=8.5,
         )  # fmt: skip
-    tested = " r Pearson, ρ Spearman; pairs share models, p-values by Mantel's test stand in the tables."
+    tested = " r Pearson, ρ Spearman; pairs share models, so p-values are by Mantel's test; see the tables."
     tested = tested if len(correlations) else ""
     return Drawing(
         "agreement",
         figure,
         pairs,
-        f"What a distance goes with, {len(pairs)} pairs of models: the difference in mean accuracy (left; ability, the "
+        f"What distance tracks, over {len(pairs)} pairs of models: the difference in mean accuracy (left; ability, the "
         "confounder), the share of test questions on which exactly one of the two is right (middle), and agreement "
         f"with the k-th nearest neighbour (right).{tested}",
     )

@@ -68,9 +68,9 @@ def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
         figure,
         shown,
         f"{facts['models']} models, {facts['test_questions']:,} test questions. Mean over {seeds_text(facts['seeds'])}"
-        + ("; bands: pointwise 95 % t interval over seeds, luck of the test questions not included." if _bands(facts)
-           else "; no bands with one seed.")
-        + (" Baselines trained on all questions involve no chance, hence no band there." if _bands(facts) else ""),
+        + ("; bands: pointwise 95 % t interval over seeds, sampling of the test questions not included. Baselines "
+           "trained on all questions are deterministic, so they have no band there." if _bands(facts)
+           else "; no bands with one seed."),
     )  # fmt: skip
 
 
@@ -106,8 +106,8 @@ def _laws(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> Drawin
         figure,
         lines,
         f"Points: mean over {seeds_text(facts['seeds'])}{' with 95 % t interval' if _bands(facts) else ''}."
-        + (" Lines: error rate (log-loss) = c + a·n^-b fitted to the means, where they fall beyond the noise and "
-           "determine b; shaded: 95 % bootstrap interval over seeds and misfit." if len(lines) else "")
+        + (" Lines: error rate (log-loss) = c + a·n^-b fitted to the means, where these fall by more than the noise "
+           "and determine b; shaded: 95 % bootstrap interval over seeds and misfit." if len(lines) else "")
         + f" Dashed grey: the full set, {facts['train_questions']:,} questions"
         + ("; right of it is extrapolation." if len(lines) else ".")
         + (" Bar at the bottom: where EmbedLLM's fit comes within 0.5 points of the full set, with its interval."
@@ -178,7 +178,7 @@ def _differences(difference: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
         difference,
         f"EmbedLLM minus each other method on the same {facts['test_questions']:,} test questions, paired over "
         f"{seeds_text(facts['seeds'])}; bars: 95 % t interval, not adjusted. Filled: Holm-adjusted p < {LEVEL} over "
-        "all sizes and methods of a panel; open: not told apart.",
+        "all sizes and methods of a panel; open: not distinguishable.",
     )
 
 

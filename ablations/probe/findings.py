@@ -28,18 +28,18 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
 
 
 def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
-    """What distances cannot tell."""
+    """What must not be concluded from distances."""
     said = list(tables["notes"]["note"])
     ability = tables["ability"]
     communities = bool(len(tables["communities"]))
     if len(ability):
         shares = ", ".join(f"{row['explained']:.0%} in {row['space']} space" for _, row in ability.iterrows())
         said.append(
-            "Ability is a confounder: differences and levels of mean accuracy explain, of the variance of distances, "
+            "Ability is a confounder: of the variance of distances, differences and levels of mean accuracy explain "
             f"{shares}."
             + (
                 " A community of similarly strong models lies together without sharing anything else; read the tests "
-                "with ability removed beside the plain ones."
+                "with ability removed alongside the plain ones."
                 if communities
                 else ""
             )
@@ -47,19 +47,21 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     seeds = int(tables["spaces"]["seeds"].max())
     dampened = f"Averaging over {seeds} seeds dampens it." if seeds > 1 else "Averaging over seeds would dampen it."
     said.append(
-        "Embedding distances are not determined by the data: another factorisation with the same predictions has other "
-        f"distances, and what random initialisation put there stays in part. {dampened} Function and profile distances "
-        "depend on the predictions alone."
+        "Embedding distances are not determined by the data: another factorisation with the same predictions has "
+        f"different distances, and part of the random initialisation remains in them. {dampened} Function and profile "
+        "distances depend on the predictions alone."
     )
     if communities:
         said.append(
-            "Communities come from names and metadata, not from training data. Names left out or misread weaken a "
-            "test; they do not make random communities significant. p-values are one-sided permutation tests over "
+            "Communities come from names and metadata, not from training data. Missing or misread names weaken "
+            "a test but do not make random communities significant. p-values are one-sided permutation tests over "
             "models, Holm-adjusted over the communities of a test; models of one family are not independent of each "
             "other."
         )
     if "t-SNE" in set(tables["maps"]["method"]):
-        said.append("t-SNE keeps neighbourhoods only: distances between groups, and sizes of groups, mean nothing.")
+        said.append(
+            "t-SNE preserves neighbourhoods only: distances between groups and sizes of groups carry no meaning."
+        )
     return said
 
 
@@ -73,9 +75,9 @@ def _communities(frame: pd.DataFrame) -> list[str]:
         removed = frame[(frame["space"] == space) & (frame["ability"] == "removed")]
         rest = f"; with ability removed: {_listed(removed[removed['holm'] < LEVEL])}" if len(removed) else ""
         said.append(
-            f"**In {title}, {len(sure)} of {len(plain)} communities are found closer together than random ones.** "
-            f"After Holm's adjustment: {_listed(sure)}{rest}. By the paper's comparison, a smaller mean distance "
-            f"inside than to outsiders, {len(nearer)} do (the paper: 6 of 6)."
+            f"**In {title}, {len(sure)} of {len(plain)} communities are significantly closer together than random "
+            f"ones.** Holm-adjusted: {_listed(sure)}{rest}. By the paper's criterion, a smaller mean distance between "
+            f"members than to outsiders, {len(nearer)} are (the paper: 6 of 6)."
         )
     return said
 
@@ -91,17 +93,17 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
             removed = frame[
                 (frame["kind"] == kind) & (frame["space"] == row["space"]) & (frame["ability"] == "removed")
             ]
-            without = f" (without ability {_number(removed['holm'].iloc[0])})" if len(removed) else ""
+            without = f" (ability removed: {_number(removed['holm'].iloc[0])})" if len(removed) else ""
             parts.append(f"{row['space']} space p {_p(row['holm'])}{without}")
         told.append(f"{kind}: {', '.join(parts)}")
     sure = list(dict.fromkeys(kept[kept["holm"] < LEVEL]["kind"]))
     claim = (
         f"models of one {' or one '.join(sure)} lie closer than chance in some space"
         if sure
-        else "models of one community are not told from others by their distances"
+        else "models of one community are not distinguishable from others by their distances"
     )
     return [
-        f"**All communities of a kind together, {claim}.** "
+        f"**Taking all communities of a kind together, {claim}.** "
         f"{'; '.join(told)}. (One-sided permutation tests, Holm-adjusted over kinds and spaces.)"
     ]
 
@@ -137,13 +139,13 @@ def _neighbours(neighbours: pd.DataFrame, ranks: pd.DataFrame, pairs: pd.DataFra
     if np.ptp(pairs["disagreement"].dropna()) > ALIKE:
         said += (
             f" The nearest neighbour is also the one that agrees most for {', '.join(hits)} of {models} models "
-            f"(by luck: {1 / max(1, models - 1):.0%})."
+            f"(by chance: {1 / max(1, models - 1):.0%})."
         )
     return [said]
 
 
 def _correlations(frame: pd.DataFrame) -> list[str]:
-    """Whether distance tells disagreement, with and without what ability explains of both. Claimed by Spearman."""
+    """Whether distance tracks disagreement, with and without what ability explains of both. Claimed by Spearman."""
     rows = frame[frame["with"] == "disagreement"] if len(frame) else frame
     kept = [row for _, row in rows[rows["ability"] == "kept"].iterrows()] if len(rows) else []
     if not kept:
@@ -155,10 +157,10 @@ def _correlations(frame: pd.DataFrame) -> list[str]:
         told[clear].append(f"{row['spearman']:.2f} (p {_p(row['spearman_holm'])}) in {row['space']} space")
     found, rest = ", ".join(told[True]), ", ".join(told[False])
     if not found:
-        claim = f"Distance is not told to go with disagreement on test questions in any space: Spearman {rest}"
+        claim = f"No evidence that distance tracks disagreement on test questions in any space: Spearman {rest}"
     else:
         claim = (
-            f"Distance goes with disagreement on test questions: Spearman {found}{'; not told: ' if rest else ''}{rest}"
+            f"Distance tracks disagreement on test questions: Spearman {found}{'; no evidence: ' if rest else ''}{rest}"
         )
     text = f"**{claim}.** {_coefficients(kept, 'pearson')}"
     if removed:

@@ -1,1 +1,1 @@
-"""Parts of the design `training-size`: which sizes, what its tables say, and how they are told."""
+"""Parts of the design `training-size`: which sizes, what its tables say, and how they are worded."""

@@ -41,7 +41,7 @@ def training_sizes(available: int, asked: Sequence[int] | None) -> tuple[list[in
         wrong = [size for size in asked if not LEAST_QUESTIONS <= size <= available]
         if wrong or not asked:
             raise ConfigError(
-                f"sizes must be between {LEAST_QUESTIONS} and {available:,}, the training questions there are, but "
+                f"sizes must be between {LEAST_QUESTIONS} and {available:,}, the number of training questions, but "
                 f"{', '.join(map(str, wrong)) or 'none'} was given"
             )
         return sorted({*asked, available}), notes
@@ -59,10 +59,11 @@ def training_sizes(available: int, asked: Sequence[int] | None) -> tuple[list[in
         )
     notes.append(
         f"The paper's sizes (1,000 to {PAPER_FULL:,}) are scaled down in proportion to the {available:,} training "
-        "questions there are."
+        "questions available."
     )
     if dropped := len(set(scaled)) - len(kept):
-        notes.append(f"{dropped} of them would be below {LEAST_QUESTIONS} questions and left out.")
+        are = "is" if dropped == 1 else "are"
+        notes.append(f"{dropped} of them {are} left out, with fewer than {LEAST_QUESTIONS} questions.")
     return [*kept, available], notes
 
 
@@ -76,7 +77,7 @@ def candidates(recipe: FitConfig, count: int) -> list[FitConfig]:
     """Configurations tried at every size by `--tuned`: the recipe, and random ones around it, the same at all sizes.
 
     The paper tunes the dimension for every size; here learning rate, weight decay and noise too, because few questions
-    ask for another regularisation, not only another dimension.
+    need another regularisation, not only another dimension.
 
     Args:
         recipe: the first candidate.

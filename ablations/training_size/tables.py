@@ -220,10 +220,10 @@ def _fitted(sizes: np.ndarray, losses: np.ndarray) -> tuple[ScalingLaw | None, s
     if not len(losses):
         return None, "no seed has finished at every size"
     if len(losses) < 2:
-        return None, "with one seed the noise is not known"
+        return None, "with one seed the noise is unknown"
     fall = paired_interval(losses[:, 0], losses[:, -1])
     if fall.mean <= 0 or fall.low <= 0:
-        return None, "from the smallest to the full set the loss does not fall beyond the noise of the seeds"
+        return None, "from the smallest to the full set, the loss does not fall by more than the noise of the seeds"
     try:
         law = fit_scaling_law(sizes, losses)
     except DataError as error:

@@ -30,13 +30,14 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """What a reader must not conclude."""
     facts = tables["facts"].iloc[0]
     methods = set(tables["curve"]["method"])
-    told = _about_luck(tables, facts)
+    told = _about_variance(tables, facts)
     if tables["curve"]["training_questions"].nunique() > 1:
         told.append("Subsets of one seed are nested, so the points of a curve are not independent of each other.")
     if (tables["law"]["reason"] == "").any():
         told.append(
-            "The scaling law is a description of these sizes. Its offset and anything beyond the full set are "
-            "extrapolation. Its intervals hold the luck of seeds and the misfit of the law, not the luck of questions."
+            "The scaling law describes these sizes only: its offset and anything beyond the full set are "
+            "extrapolation. Its intervals include variation over seeds and the misfit of the law, not the sampling of "
+            "questions."
         )
     if str(facts["encoder"]).startswith("lsa") and methods & set(READS_ENCODINGS):
         told.append(
@@ -48,35 +49,36 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if "lookup" in methods:
         told.append("The model × benchmark lookup is given each test question's benchmark; the other methods are not.")
     if facts["simulated"]:
-        told.append("The data is simulated: the curves show the method at work, not what real LLMs would give.")
+        told.append("The data is simulated: the curves show the method at work, not what real LLMs would show.")
     if facts["failed_cells"]:
         told.append(f"{facts['failed_cells']} cells failed and are missing from means and intervals.")
     if len(tables["paper"]):
         told.append(
-            "The paper's Table 1 is single runs on its own selection of rows and test questions; a gap of a point to "
-            "it is no reproduction failure by itself."
+            "The paper's Table 1 reports single runs on its own selection of rows and test questions; a gap of one "
+            "point is not in itself a failure to reproduce it."
         )
     return told
 
 
-def _about_luck(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> list[str]:
-    """What bands, tests and brackets hold, of those that there are."""
+def _about_variance(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> list[str]:
+    """What bands, tests and brackets include, of those that there are."""
     if facts["seeds"] == 1:
         return [
             "One seed is one draw of the training subset, initialisation and batch order: there are no bands and no "
-            f"tests, and any difference may be luck of that draw or of the {facts['test_questions']:,} test questions."
+            f"tests, and any difference may be due to chance in that draw or in the "
+            f"{facts['test_questions']:,} test questions."
         ]
     compared = tables["difference"]["p_adjusted"].notna().any()
     bracketed = bool(compared and tables["full_set"]["low"].notna().any())
     told = [
         f"{'Bands and paired tests' if compared else 'Bands'} are over {facts['seeds']} seeds: the training subset, "
         f"initialisation and batch order. All seeds share the same {facts['test_questions']:,} test questions, so a "
-        "small difference that all seeds agree on may still be luck of the test questions"
-        f"{'; the interval over questions at the full set says whether' if bracketed else ''}."
+        "small difference that all seeds agree on may still be due to chance in the test questions"
+        f"{'; the interval over questions at the full set shows whether' if bracketed else ''}."
     ]
     if bracketed:
         told.append(
-            "In brackets behind differences between methods: 95 % bootstrap intervals over the test questions and the "
+            "In brackets after differences between methods: 95 % bootstrap intervals over the test questions and the "
             "seeds together."
         )
     return told
@@ -88,10 +90,10 @@ def _about_choice(methods: set[str], facts: "pd.Series[Any]") -> str:
     if SUBJECT not in methods:
         return knn if "knn" in methods else ""
     if facts["tuned"]:
-        baselines = "; the baselines tune one number" if len(methods) > 1 else ""
+        baselines = "; the baselines tune one hyperparameter" if len(methods) > 1 else ""
         return (
             f"EmbedLLM's configuration is the best of {facts['candidates']} by mean validation log-loss at each size"
-            f"{baselines}. Test questions chose nothing."
+            f"{baselines}. Test questions were not used for any choice."
         )
     text = f"EmbedLLM's hyperparameters are those of the preset {facts['preset']} at every size"
     return f"{text}; {knn} `--tuned` tunes EmbedLLM too." if "knn" in methods else f"{text}; `--tuned` tunes them."
@@ -123,7 +125,7 @@ def _percent(row: Mapping[Any, Any]) -> str:
 
 
 def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[Any]") -> list[str]:
-    """EmbedLLM against one method: with all questions, then at how many sizes beyond the noise."""
+    """EmbedLLM against one method: with all questions, then at how many sizes significantly."""
     differences = tables["difference"][tables["difference"]["versus"] == method]
     told = []
     for metric, name, sign in (("accuracy", "accuracy", 1), ("log_loss", "log-loss", -1)):
@@ -139,7 +141,7 @@ def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[
                 which = f"{len(sizes)} of {len(rows)} sizes ({_listed(sizes)})"
                 parts.append(f"{label} at {f'all {len(rows)} sizes' if len(sizes) == len(rows) else which}")
         if rest := len(rows) - len(better) - len(worse):
-            parts.append(f"not told apart at {rest}" if parts else "not told apart at any size")
+            parts.append(f"not distinguishable at {rest}" if parts else "not distinguishable at any size")
         told.append(f"{name} {', '.join(parts)}")
     if not told:
         return []
@@ -152,7 +154,7 @@ def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[
 
 
 def _with_all_questions(full: pd.DataFrame, differences: pd.DataFrame, method: str) -> str:
-    """The difference in accuracy with all training questions, and whether it may be luck; empty where not known."""
+    """The difference in accuracy with all training questions, and whether it is significant; empty where not known."""
     rows = full[(full["versus"] == method) & (full["metric"] == "accuracy")]
     if not len(rows) or math.isnan(rows.iloc[0]["low"]):
         return ""
@@ -167,7 +169,7 @@ def _with_all_questions(full: pd.DataFrame, differences: pd.DataFrame, method: s
         f"With all training questions EmbedLLM's accuracy is {abs(points):.2f} points "
         f"{'above' if points >= 0 else 'below'} that of {METHOD_TITLES[method]} "
         f"[{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]: "
-        f"{'beyond the luck' if holds else 'it may be luck'} of questions {'and' if holds else 'or'} seeds."
+        f"{'significant over questions and over seeds' if holds else 'not significant over both questions and seeds'}."
     )
 
 
@@ -190,22 +192,22 @@ def _needed(law: pd.DataFrame, method: str) -> list[str]:
             f" (95 % bootstrap interval over seeds and misfit {row['within_low']:,.0f} to {row['within_high']:,.0f})"
         )
     return [
-        f"{start} By its scaling law, error = {row['c']:.4f} + {row['a']:.3g} n^-{row['b']:.2f}, it is from "
-        f"{row['within']:,.0f} questions on{interval}."
+        f"{start} According to its scaling law, error = {row['c']:.4f} + {row['a']:.3g} n^-{row['b']:.2f}, this takes "
+        f"{row['within']:,.0f} questions{interval}."
         + ("" if agree else " Law and measured means disagree: neither is exact.")
     ]
 
 
 def _where_within(row: "pd.Series[Any]", method: str) -> str:
-    points = f"within {100 * row['margin']:g} points of that with the full set"
+    points = f"within {100 * row['margin']:g} points of its full-set value"
     accuracy = f"{METHOD_TITLES[method]}'s mean accuracy is"
     if row["measured_within"] == row["full_set"]:
-        return f"{accuracy} {points} at no smaller size."
+        return f"{accuracy} {points} only with the full set."
     return f"{accuracy} {points} from {row['measured_within']:,.0f} questions on."
 
 
 def _gaps(row: "pd.Series[Any]") -> list[str]:
-    """How far below the full set it is at that size and at the one before: too few only if beyond the noise."""
+    """How far below the full set it is at that size and at the one before: too few only if significantly."""
     shown = {"within": row["measured_within"] < row["full_set"], "below": not math.isnan(row["measured_below"])}
     names = [name for name, there in shown.items() if there]
     if not names:
@@ -235,10 +237,10 @@ def _bayes(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> list[
         if method in full
     )
     return [
-        "**A predictor that knows the simulation's true probabilities has accuracy "
+        "**A predictor that knows the simulation's true probabilities has an accuracy of "
         f"{100 * facts['bayes_accuracy']:.1f} %.** Points below it at the full set: {gaps} (over all questions). Part "
         "of the gap cannot be closed by any number of questions: some of a question's difficulty does not show in its "
-        "words."
+        "wording."
     ]
 
 

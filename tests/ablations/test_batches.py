@@ -81,7 +81,7 @@ def test_a_plan_says_what_is_wrong_with_it(data: CorrectnessMatrix) -> None:
         plan(Cell("knn", FIT, "a"), Cell("knn", FIT.replace(noise=1.0), "a"))
     with pytest.raises(ConfigError, match="fit_questions names the splits c"):
         plan(Cell("knn", FIT, "a"), fit_questions={"c": np.arange(3)})
-    with pytest.raises(DataError, match="101 training questions are asked for but the split 'a' has 100"):
+    with pytest.raises(DataError, match="101 training questions are requested but the split 'a' has 100"):
         check_plan(plan(Cell("embedllm", FIT.replace(training_questions=101), "a")), data)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from safetensors import SafetensorError
 
 from ablations.cell import METRIC_COLUMNS, Cell
 from ablations.design import Plan
@@ -13,7 +14,7 @@ from ablations.folder import DesignFolder, design_folders
 from ablations.outcome import CellOutcome
 from embedllm.config import FitConfig
 from embedllm.data import CorrectnessMatrix, Split
-from embedllm.errors import ConfigError
+from embedllm.errors import ConfigError, EmbedLLMError
 
 SPLIT = Split("a", np.arange(100), np.arange(100, 120), np.arange(120, 140))
 
@@ -68,23 +69,11 @@ def test_the_result_is_tidy_with_provenance(data: CorrectnessMatrix, folder: Des
     scores = results.question_scores(first.key)
     assert scores.questions.tolist() == list(range(120, 140))
     assert scores.totals["log_loss"].sum() / scores.weights["log_loss"].sum() == pytest.approx(np.log(2))
-    with pytest.raises(ConfigError, match=f"cell {second.key} left no embedding behind"):
+    with pytest.raises(ConfigError, match=f"cell {second.key} has no embedding"):
         results.embedding(second.key)
     metadata = json.loads(pq.read_schema(folder.path / "results.parquet").metadata[b"provenance"])
     assert metadata["data"]["digest"] == "d1"
     assert [run["command"] for run in metadata["runs"]] == ["python -m ablations toy"]
-
-
-def test_columns_that_an_earlier_version_did_not_write_come_from_the_plan(
-    data: CorrectnessMatrix, folder: DesignFolder
-) -> None:
-    own = cell(config=FitConfig(weight_decay=1e-4))
-    outcome = complete(data, own)
-    rows = [{name: value for name, value in row.items() if name != "weight_decay"} for row in outcome.rows]
-    folder.append([dataclasses.replace(outcome, rows=rows)])
-    frame = folder.results(Plan({"a": SPLIT}, [own])).frame
-    assert (frame["weight_decay"] == 1e-4).all()
-    assert (frame["training_questions"] == 100).all()
 
 
 def test_a_later_outcome_replaces_an_earlier_one(data: CorrectnessMatrix, folder: DesignFolder) -> None:
@@ -130,8 +119,26 @@ def test_two_runs_do_not_share_a_folder(folder: DesignFolder) -> None:
         pass
 
 
+@pytest.mark.parametrize("arrays", [False, True])
+def test_a_full_disk_is_put_into_words(
+    data: CorrectnessMatrix, folder: DesignFolder, arrays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.append([complete(data, cell())])
+
+    def full(*_: object, **__: object) -> None:
+        raise SafetensorError("No space left on device") if arrays else OSError(28, "No space left on device")
+
+    monkeypatch.setattr(*(("safetensors.numpy.save_file", full) if arrays else (Path, "write_text", full)))
+    with pytest.raises(EmbedLLMError) as error:
+        folder.append([complete(data, cell(config=FitConfig(seed=1), outputs=("embedding",) if arrays else ()))])
+    assert str(error.value).startswith(f"{folder.path}/parts/000002.{'safetensors' if arrays else 'jsonl'} cannot be")
+    assert "No space left on device); free disk space" in str(error.value)
+    assert str(error.value).endswith("run the same command again to continue: finished cells are kept")
+    assert list(folder.finished()) == [cell().key]
+
+
 def test_tables_are_replaced_and_read_back(folder: DesignFolder) -> None:
-    with pytest.raises(ConfigError, match="holds no tables; run the design to its end first"):
+    with pytest.raises(ConfigError, match="holds no tables; run the design to completion first"):
         folder.tables()
     folder.save_tables({"old": pd.DataFrame({"x": [1]})})
     table = pd.DataFrame({"x": [1, 2], "y": ["a", None]})

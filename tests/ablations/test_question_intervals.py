@@ -5,7 +5,15 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ablations.question_intervals import MINIMUM_QUESTIONS, Comparison, question_interval, question_intervals
+from ablations.question_intervals import MINIMUM_QUESTIONS, Comparison, QuestionInterval, question_intervals
+
+
+def question_interval(
+    first: np.ndarray, second: np.ndarray, weights: np.ndarray, *, resamples: int = 4000, seed: int = 0
+) -> QuestionInterval:
+    """One comparison."""
+    [found] = question_intervals([Comparison(first, second, weights)], resamples=resamples, seed=seed)
+    return found
 
 
 def test_without_seeds_it_is_the_plain_bootstrap_over_questions() -> None:

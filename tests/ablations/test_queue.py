@@ -108,6 +108,37 @@ def test_a_dead_worker_costs_halves_then_the_cell() -> None:
     assert len(run.told) == 2
 
 
+def test_later_batches_begin_with_a_size_that_fits_the_memory() -> None:
+    run = Run({("embedllm", None): cells(20, "embedllm"), ("knn", None): cells(12)}, seconds=0.1, slots=1)
+    first = run.queue.next_order("0")
+    assert first is not None
+    assert (first.kind, len(first.cells)) == ("knn", 12)
+    run.queue.died("0", "out of memory: host")
+    for key in "12":
+        assert (batch := run.queue.next_order(key)) is not None
+        assert len(batch.cells) == 6
+        run.finish(key, 0.6)
+    other = run.queue.next_order("3")
+    assert other is not None
+    assert (other.kind, len(other.cells)) == ("embedllm", 20)  # another kind of work needs other memory
+    run.queue.died("3", "killed")  # by whatever: its size need not be at fault
+    assert run.queue._most["embedllm"] == module.MAX_BATCH
+
+
+def test_out_of_memory_lowers_the_size_of_batches_made_later() -> None:
+    run = Run({("embedllm", None): cells(40, "embedllm")}, seconds=0.01, most=8)
+    assert (first := run.queue.next_order("0")) is not None
+    assert len(first.cells) == 8
+    run.queue.died("0", "out of memory: GPU")
+    sizes = []
+    for number in range(1, 100):
+        if (batch := run.queue.next_order(str(number))) is None:
+            break
+        sizes.append(len(batch.cells))
+        run.finish(str(number), 0.01 * sizes[-1])
+    assert sizes == [4] * 10
+
+
 def test_stopping_lets_running_batches_finish() -> None:
     run = Run({("knn", None): cells(20)}, slots=2)
     run.queue.next_order("1")

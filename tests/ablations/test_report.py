@@ -8,8 +8,8 @@ import pytest
 
 from ablations import report
 from ablations.folder import DesignFolder
+from ablations.redraw import redraw
 from ablations.report import REPORT_FILE, write_report
-from ablations.runner import redraw
 from embedllm.errors import ConfigError
 
 RUN = {
@@ -92,8 +92,8 @@ def test_unfinished_designs_and_failed_cells_are_told(tmp_path: Path) -> None:
     design_folder(tmp_path, "first", failed=3, complete=9)
     design_folder(tmp_path, "second", tables=False)
     shown = text_of(write_report(tmp_path).read_text())
-    assert "they have not come to their end: second." in shown
-    assert "3 of 12 cells failed; what is shown is of the others." in shown
+    assert "they have not finished: second." in shown
+    assert "3 of 12 cells failed; the results shown are from the others." in shown
 
 
 def test_designs_of_different_data_are_told_apart(tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_designs_of_different_data_are_told_apart(tmp_path: Path) -> None:
 
 def test_no_finished_design_makes_a_page_that_says_so_and_no_folder_an_error(tmp_path: Path) -> None:
     design_folder(tmp_path, "second", tables=False)
-    assert "no design has come to its end yet" in write_report(tmp_path).read_text()
+    assert "no design has finished yet" in write_report(tmp_path).read_text()
     with pytest.raises(ConfigError, match="holds no results of an ablation"):
         write_report(tmp_path / "second" / "tables")
 
@@ -123,7 +123,7 @@ def test_tables_are_shown_with_the_options_they_were_made_with(tmp_path: Path, t
     assert "12 of 12 complete" in shown
     folder.begin(made | {"options": {"size": 90}, "notes": ["New."], "cells": 99}, RUN | {"git_commit": "fff9999"})
     shown = text_of(write_report(tmp_path).read_text())
-    assert "A later run with other options has not come to its end; shown is the earlier one." in shown
+    assert "A later run with other options has not finished; the earlier one is shown." in shown
     for own, later in (("40}", "90}"), ("12 of 12 complete", "of 99"), ("abc1234", "fff9999")):
         assert own in shown
         assert later not in shown
@@ -132,11 +132,8 @@ def test_tables_are_shown_with_the_options_they_were_made_with(tmp_path: Path, t
     assert "later run" not in text_of(write_report(tmp_path).read_text())
 
 
-def test_tables_of_another_version_are_named_and_the_others_shown(tmp_path: Path, toy: type) -> None:
-    design_folder(tmp_path, "first")
-    old = design_folder(tmp_path, "second")
-    old.save_tables({"averages": pd.DataFrame({"x": [1]})})  # what is now called means
-    shown = text_of(write_report(tmp_path).read_text())
-    assert "another version wrote their tables: second. Run them again" in shown
-    assert "The first title" in shown
-    assert "The second title" not in shown
+def test_tables_that_the_design_cannot_read_are_refused(tmp_path: Path) -> None:
+    changed = design_folder(tmp_path)
+    changed.save_tables({"averages": pd.DataFrame({"x": [1]})})  # the design looks for means
+    with pytest.raises(ConfigError, match=r"toy have no 'means': the design has changed since .* run it again"):
+        write_report(tmp_path)

@@ -13,11 +13,12 @@ from ablations.cell import Cell
 from ablations.config import AblationConfig
 from ablations.folder import DesignFolder
 from ablations.outcome import CellOutcome
-from ablations.runner import Ablation, DesignFailed, redraw, run_design
+from ablations.redraw import redraw
+from ablations.runner import Ablation, DesignFailed, run_design
 from ablations.worker import CellWorker
 from embedllm.data import CorrectnessMatrix
 from embedllm.data.simulate import simulate
-from embedllm.errors import ConfigError, DataError
+from embedllm.errors import ConfigError, DataError, EmbedLLMError
 from tune.engine.cluster import Node, cluster_nodes
 
 pytestmark = pytest.mark.usefixtures("ray_here")
@@ -126,6 +127,39 @@ def test_an_interrupted_design_keeps_what_is_finished(
     assert len(kept) + len(again.started) == 16
 
 
+def test_a_listener_that_raises_is_left_out_and_the_design_goes_on(
+    toy: Any, config: AblationConfig, data: CorrectnessMatrix, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("the listener broke")
+
+    broken, sound = Log(fail), Log()
+    result = Ablation.prepare(toy(), config.replace(methods=["lookup"], pack=2), data).run([broken, sound])
+    assert result.stopped is None
+    assert (len(broken.finished), len(sound.finished)) == (2, 8)
+    assert "Log failed and is not notified any more" in caplog.text
+
+
+def test_a_disk_that_fills_up_ends_the_design_with_advice_and_it_goes_on(
+    toy: Any, config: AblationConfig, data: CorrectnessMatrix
+) -> None:
+    ablation = Ablation.prepare(toy(), config.replace(methods=["lookup"], pack=2), data)
+    parts = ablation.folder.path / "parts"
+
+    def block() -> None:
+        # A file where the folder of parts was: what root cannot write to either.
+        parts.rename(parts.with_name("kept"))
+        parts.touch()
+
+    with pytest.raises(EmbedLLMError, match=r"parts cannot be written .*File exists.*run the same command again"):
+        ablation.run([Log(block)])
+    parts.unlink()
+    parts.with_name("kept").rename(parts)
+    log = Log()
+    assert ablation.run([log]).stopped is None
+    assert len(log.finished) == 6
+
+
 def test_a_batch_that_no_node_can_hold_is_refused(
     toy: Any, config: AblationConfig, data: CorrectnessMatrix, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,7 +178,7 @@ def test_what_is_found_about_the_cluster_is_told_with_the_plan(
     told: list[str] = []
     Ablation.prepare(toy(), config.replace(methods=["lookup"]), data).run(on_plan=told.append)
     assert told == [
-        "1 of 2 nodes are dead and left out: 10.0.0.2\n8 cells, 1 batches at a time, on 1 CPU each",
+        "1 of 2 nodes are dead and left out: 10.0.0.2\n8 cells, 1 batch at a time, on 1 CPU each",
     ]
 
 

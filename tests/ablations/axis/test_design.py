@@ -20,7 +20,9 @@ def test_one_thing_changes_at_a_time(pool, config):
 
 
 def test_bad_options_are_told_at_once():
-    with pytest.raises(ConfigError, match=r"axes must be distinct ones of embedding_dim.*\['depth'\]; noises is empty"):
+    with pytest.raises(
+        ConfigError, match=r"axes must be distinct and among embedding_dim.*\['depth'\]; noises is empty"
+    ):
         Axis(axes=["depth"], noises=[])
 
 
@@ -35,5 +37,5 @@ def test_small_data_and_one_seed_are_noted(pool, config):
     few = np.arange(0, 1500, 5)
     data = CorrectnessMatrix(pool.correct[:, few], pool.attempts[:, few], pool.questions.take(few), pool.models)
     notes = Axis().plan(data, config.replace(seeds=1, split="random")).notes
-    assert notes[0] == "With one seed nothing can be told from luck; use --seeds 5 or more."
-    assert notes[1] == "There are only 30 test questions: differences of a few points are luck."
+    assert notes[0] == "With one seed no difference can be distinguished from chance; use --seeds 5 or more."
+    assert notes[1] == "There are only 30 test questions: differences of a few points are within noise."

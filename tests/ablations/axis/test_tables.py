@@ -24,7 +24,7 @@ def test_verdicts(tables):
     assert row_of(tables, "8")["verdict"] == "worse"
     assert row_of(tables, "8", "accuracy")["verdict"] == "worse"
     assert row_of(tables, "lsa:16")["verdict"] == "better"
-    assert row_of(tables, "64")["verdict"] == "not told apart"
+    assert row_of(tables, "64")["verdict"] == "not distinguishable"
 
 
 def test_a_difference_of_these_questions_only_is_no_better(design, pool, config, make_results):
@@ -34,8 +34,8 @@ def test_a_difference_of_these_questions_only_is_no_better(design, pool, config,
     tables = design.tables(results, pool, config)
     assert row_of(tables, "64")["verdict"] == "these questions"
     [text] = [one for one in findings(tables) if one.startswith("**Dimension, by log-loss")]
-    assert "none of 8, 64 is told apart from 232" in text
-    assert "64 beyond the luck of seeds here, perhaps not on other questions (-" in text
+    assert "none of 8, 64 is distinguishable from 232" in text
+    assert "64 significant over seeds, perhaps on these questions only (-" in text
     assert " better than" not in text
 
 
@@ -70,7 +70,7 @@ def test_one_seed_claims_nothing(design, pool, config, make_results):
     assert set(tables["effect"]["verdict"]) == {"one seed"}
     text = findings(tables)[0]
     assert text.startswith(
-        "**Dimension: with one seed nothing can be told apart from luck.** Log-loss: all not tested ("
+        "**Dimension: with one seed no difference can be distinguished from chance.** Log-loss: all not tested ("
     )
 
 
@@ -82,7 +82,7 @@ def test_seeds_that_differ_alike_are_no_certainty(design, pool, config, make_res
     tables = design.tables(results, pool, config)
     of_encoder = tables["effect"].query("axis == 'encoder'")
     assert of_encoder["p_value"].isna().all()
-    assert set(of_encoder["verdict"]) == {"not told apart"}
+    assert set(of_encoder["verdict"]) == {"not distinguishable"}
 
 
 def test_failed_values_are_missing_and_told(design, pool, config, make_results):
@@ -97,10 +97,12 @@ def test_failed_values_are_missing_and_told(design, pool, config, make_results):
 def test_findings_carry_numbers_and_kinds_of_intervals(tables):
     text = findings(tables)[0]
     assert text.startswith(
-        "**Dimension, by log-loss: 8 is worse than 232; 64 is not told apart from it; no value has a better mean.** "
-        "Log-loss: 8 worse (+0.0"
+        "**Dimension, by log-loss: 8 is worse than 232; 64 is not distinguishable from it; no value has a better "
+        "mean.** Log-loss: 8 worse (+0.0"
     )
-    assert re.search(r"; 64 not told apart \([+-]0\.\d{4} \[-0\.\d{4}, \+0\.\d{4}\]\)\. Accuracy: 8 worse \(-", text)
+    assert re.search(
+        r"; 64 not distinguishable \([+-]0\.\d{4} \[-0\.\d{4}, \+0\.\d{4}\]\)\. Accuracy: 8 worse \(-", text
+    )
     assert " points [" in text
     assert any("bootstrap interval over the 80 test questions and 5 seeds" in one for one in caveats(tables))
 
@@ -108,7 +110,7 @@ def test_findings_carry_numbers_and_kinds_of_intervals(tables):
 def test_caveats_say_what_must_not_be_concluded(tables):
     told = " ".join(caveats(tables))
     assert "3 values are compared with the centre on each metric" in told
-    assert "No difference found is not the same as no difference" in told
+    assert "Finding no difference does not show that there is none" in told
     assert "232, is not below the 6 models" in told
     assert "The data is simulated" in told
 

@@ -1,4 +1,4 @@
-"""The commands, in this process, without Ray: a stand-in computes nothing."""
+"""The commands, in this process: a stand-in computes the cells without Ray."""
 
 import contextlib
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from ablations.cli.options import list_to_yaml
 from ablations.config import AblationConfig
 from ablations.design import Plan
 from ablations.folder import DesignFolder
+from ablations.listeners import Listeners
 from ablations.runner import Ablation
 from ablations.worker import CellWorker
 from embedllm.cli.program import Command, Program
@@ -27,11 +28,10 @@ def main(toy: Any, data_folder: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     """Runs `ablations toy WORDS…`; batches are computed in this process."""
     monkeypatch.chdir(tmp_path)
 
-    def compute(self: Ablation, waiting: list[Any], listeners: list[Any], on_plan: Any) -> None:
+    def compute(self: Ablation, waiting: list[Any], listeners: Listeners, on_plan: Any) -> None:
         worker = CellWorker(self.payload(waiting), 1)
         for family, cells in self.families(waiting).items():
-            for listener in listeners:
-                listener.cells_started(cells)
+            listeners.cells_started(cells)
             self._take(worker(Batch(tuple(cells), family[1])).cells, listeners)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Ablation, "_compute", compute)
@@ -53,14 +53,14 @@ def test_a_design_is_run_and_told(main: Any, data_folder: Path, capsys: pytest.C
     assert "cells   8: 4 lookup, 4 knn" in said.err
     assert "note    This is a toy." in said.err
     assert "8/8 cells" in said.err
-    assert "- 4 means were found.\n  but: It is a toy." in said.out
-    assert "1 figures in out/toy/figures, tables in out/toy/tables" in said.out
+    assert "- 4 means were found.\n  caveat: It is a toy." in said.out
+    assert "1 figure in out/toy/figures, tables in out/toy/tables" in said.out
     assert "MLflow: mlflow ui --backend-store-uri sqlite:///" in said.out
 
     assert main("toy", str(data_folder), *COMMON, "--size", "60") == 0
     said = capsys.readouterr()
     assert "done    4 of them, by earlier runs" in said.err
-    assert "unused  4 finished cells of other options stay in the folder and are not shown" in said.err
+    assert "unused  4 finished cells from other options stay in the folder and are not shown" in said.err
 
 
 @dataclass(frozen=True)
@@ -96,14 +96,14 @@ def test_all_designs_and_a_report_then_figures_again(
 
     report.unlink()
     assert main("figures", "out") == 0
-    assert capsys.readouterr().out == "toy: 1 figures in out/toy/figures\nreport: out/report.html\n"
+    assert capsys.readouterr().out == "toy: 1 figure in out/toy/figures\nreport: out/report.html\n"
     assert report.is_file()
 
     folder = DesignFolder(tmp_path / "out" / "toy")
     folder.begin(folder.provenance | {"options": {"size": 60, "explode": False}}, {})
     assert main("figures", "out") == 0
     assert capsys.readouterr().out.startswith(
-        "toy: a later run with other options has not come to its end; shown is the earlier one\ntoy: 1 figures in"
+        "toy: a later run with other options has not finished; the earlier one is shown\ntoy: 1 figure in"
     )
 
 
@@ -152,7 +152,7 @@ def test_the_report_is_written_where_a_later_design_fails(
     capsys: pytest.CaptureFixture[str],
     error: Exception,
 ) -> None:
-    def compute(self: Ablation, waiting: list[Any], listeners: list[Any], on_plan: Any) -> None:
+    def compute(self: Ablation, waiting: list[Any], listeners: Listeners, on_plan: Any) -> None:
         if self.design.name == "broken":
             raise error
         return whole(self, waiting, listeners, on_plan)  # type: ignore[no-any-return]
@@ -170,7 +170,7 @@ def test_the_report_is_written_where_a_later_design_fails(
     assert "it broke" in said.err or not isinstance(error, ConfigError)
     report = (tmp_path / "out" / "report.html").read_text()
     assert "4 means were found." in report
-    assert "they have not come to their end: broken." in report
+    assert "they have not finished: broken." in report
 
 
 def test_failed_cells_are_counted_and_change_the_exit_code(
@@ -178,9 +178,10 @@ def test_failed_cells_are_counted_and_change_the_exit_code(
 ) -> None:
     assert main("toy", str(data_folder), *COMMON, "--explode") == 1
     said = capsys.readouterr().out
-    assert "1 of 9 cells failed; the same command tries them again. 1 x diverged" in said
+    assert "1 of 9 cells failed; run the same command again to retry them. 1 x diverged" in said
 
 
+@pytest.mark.usefixtures("ray_here")
 def test_a_dry_run_writes_nothing(
     main: Any, data_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -191,13 +192,28 @@ def test_a_dry_run_writes_nothing(
     assert not (tmp_path / "out").exists()
 
 
+def test_unnamed_runs_of_one_second_have_folders_of_their_own(
+    main: Any, data_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablations.paths.time.strftime", lambda *_: "20260102-030405")
+    words = ("toy", str(data_folder), *COMMON[:-2])
+    assert main(*words, "--size", "5000") == 2
+    assert list((tmp_path / "ablation-results").iterdir()) == []  # nothing was written
+    for _ in range(2):
+        assert main(*words) == 0
+    assert sorted(path.name for path in (tmp_path / "ablation-results").glob("2*")) == [
+        "20260102-030405",
+        "20260102-030405-2",
+    ]
+
+
 def test_refusals_say_what_to_do(main: Any, data_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main("toy", str(data_folder), "--size", "x") == 2
     assert "size must be a whole number but is 'x'" in capsys.readouterr().err
     assert main("toy", "missing") == 2
     assert "no such folder" in capsys.readouterr().err
     assert main("toy", str(data_folder), *COMMON, "--size", "5000") == 2
-    assert "5000 training questions are asked for but the split 'base' has" in capsys.readouterr().err
+    assert "5000 training questions are requested but the split 'base' has" in capsys.readouterr().err
     assert main("figures", "nothing") == 2
     assert "holds no results of an ablation" in capsys.readouterr().err
     assert main("toys") == 2

@@ -40,6 +40,12 @@ def test_no_question_of_a_held_out_benchmark_is_trained_on_nor_a_copy_of_one(hel
     assert set(split.train) <= set(base.train)
 
 
+def test_a_leak_is_an_error_of_the_program_and_no_footnote(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablations.held_out.cells.leave_out", lambda data, benchmarks, base: base)
+    with pytest.raises(AssertionError, match="questions are held out or have the prompt of one that is"):
+        held_out_cells(small(), CONFIG, None, True)
+
+
 def test_the_plan_is_one_that_the_runner_takes() -> None:
     data = with_copies(small())
     plan = HeldOutBenchmark().plan(data, CONFIG)
@@ -121,7 +127,7 @@ def test_a_benchmark_that_too_few_models_answered_is_judged_but_neither_forecast
     check_plan(cells.plan(), data)
     assert cells.benchmarks == cells.judged == ("b0", "b1", "b2", "b3")
     assert cells.forecast == ("b0", "b2", "b3")
-    assert "b1 is not forecast: 11 of its 12 models have an answer there (needed: 12)." in cells.notes
+    assert "b1 is not forecast: only 11 of the 12 models have an answer there (needed: 12)." in cells.notes
     assert len([note for note in cells.notes if "is not forecast" in note]) == 1
     assert not any("embedding" in cell.outputs for cell in cells.without["b1"]["embedllm"])
     assert {name for left_out in cells.removed for name in left_out} == {"b0", "b2", "b3"}
@@ -131,7 +137,7 @@ def test_one_benchmark_that_can_be_forecast_has_no_contribution_matrix() -> None
     cells = held_out_cells(without_answers(small(models=13), 2, ["b0", "b1"]), CONFIG, None, True)
     assert cells.forecast == ("b2",)
     assert not cells.removed
-    assert any("it takes two held-out benchmarks that can be forecast" in note for note in cells.notes)
+    assert any("it needs two held-out benchmarks that can be forecast" in note for note in cells.notes)
 
 
 def test_a_benchmark_that_can_be_neither_judged_nor_forecast_is_not_trained_without() -> None:

@@ -133,12 +133,12 @@ def test_contributions_find_who_helps(tables: dict[str, pd.DataFrame]) -> None:
 
 def test_findings_claim_what_was_planted_and_no_more(tables: dict[str, pd.DataFrame]) -> None:
     found = DESIGN.findings(tables)
-    (cost,) = [line for line in found if line.startswith("**Never having seen a benchmark costs")]
-    assert "EmbedLLM accuracy beyond the noise on 1 of 3 benchmarks, log-loss on " in cost
+    (cost,) = [line for line in found if line.startswith("**Leaving a benchmark out significantly")]
+    assert "significantly lowers EmbedLLM's accuracy on 1 of 3 benchmarks and raises its log-loss on " in cost
     assert "Accuracy: b0 -2" in cost
     (ridge,) = [line for line in found if line.startswith("**Ridge regression on the embedding")]
-    assert "better than by chance for 2 of 3 benchmarks, not told from chance for b2.**" in ridge
-    assert any("would by luck" in line for line in found)
+    assert "better than chance for 2 of 3 benchmarks, not distinguishable from chance for b2.**" in ridge
+    assert any("would by chance" in line for line in found)
     caveats = " ".join(DESIGN.caveats(tables))
     assert "Few test questions: b0 (15), b1 (15), b2 (15)" in caveats
     assert "overlap" in caveats
@@ -157,11 +157,11 @@ def test_a_difference_that_seeds_do_not_agree_on_is_not_claimed() -> None:
     frame = frame.set_index("benchmark")
     assert frame["sure"].to_dict() == {"b0": True, "b1": False, "b2": False}
     assert frame.loc["b1", "seed_holm"] > 0.05
-    (cost,) = [line for line in DESIGN.findings(tables) if line.startswith("**Never having seen a benchmark costs")]
-    assert "accuracy beyond the noise on 1 of 3 benchmarks" in cost
-    assert "Holm-adjusted over questions and over seeds" in cost
+    (cost,) = [line for line in DESIGN.findings(tables) if line.startswith("**Leaving a benchmark out significantly")]
+    assert "lowers EmbedLLM's accuracy on 1 of 3 benchmarks" in cost
+    assert "Holm-adjusted p < 0.05 both over questions and over seeds" in cost
     drawn = DESIGN.draw(tables)[1]
-    assert "by the t test paired over seeds too" in drawn.caption
+    assert "also by the paired t test over seeds" in drawn.caption
     filled = [
         line
         for line in drawn.figure.axes[0].get_lines()
@@ -175,7 +175,7 @@ def test_a_difference_that_seeds_do_not_agree_on_is_not_claimed() -> None:
 def test_one_seed_claims_no_more_than_the_luck_of_questions(data: CorrectnessMatrix) -> None:
     config, design = CONFIG.replace(seeds=1), HeldOutBenchmark(repeats=4, contribution=False)
     plan = design.plan(data, config)
-    assert plan.notes[-1] == "With one seed the luck of training is not measured; use --seeds 5 or more."
+    assert plan.notes[-1] == "With one seed training variance is not measured; use --seeds 5 or more."
     results = MadeResults(
         plan,
         metric=lambda cell, questions: metric_of(data, cell, questions),
@@ -184,14 +184,14 @@ def test_one_seed_claims_no_more_than_the_luck_of_questions(data: CorrectnessMat
     )
     tables = design.tables(results, data, config)
     found = design.findings(tables)
-    (cost,) = [line for line in found if line.startswith("**Never having seen a benchmark costs")]
-    assert "EmbedLLM accuracy beyond the luck of questions on 1 of 3 benchmarks" in cost
-    assert "(one seed: the luck of training is not in it).**" in cost
+    (cost,) = [line for line in found if line.startswith("**Leaving a benchmark out significantly")]
+    assert "significantly lowers EmbedLLM's accuracy on 1 of 3 benchmarks" in cost
+    assert "(one seed: training variance is not included).**" in cost
     (compared,) = [line for line in found if line.startswith("**The forecasts' squared error")]
-    assert "(one seed: the luck of training is not in it).**" in compared
+    assert "(one seed: training variance is not included).**" in compared
     caveats = " ".join(design.caveats(tables))
-    assert "With one seed the luck of training is in no interval" in caveats
-    assert "percentile intervals over resamples of questions;" in caveats
+    assert "With one seed, no interval or p-value here includes training variance" in caveats
+    assert "percentile intervals over resamples of questions," in caveats
     assert not any(
         "joint resamples" in drawing.caption or "1 seeds" in drawing.caption for drawing in design.draw(tables)
     )
@@ -257,10 +257,12 @@ def test_too_few_test_questions_everywhere_are_told() -> None:
     tables = DESIGN.tables(results_of(data), data, CONFIG)
     (only,) = DESIGN.findings(tables)
     assert only == (
-        "**Predictions on left-out benchmarks are not tested: each has fewer than 10 test questions.** "
+        "**Predictions on held-out benchmarks are not tested: each has fewer than 10 test questions.** "
         "(n = 5 test questions each, 3 seeds.)"
     )
-    assert DESIGN.caveats(tables) == ["Few test questions: b0 (5), b1 (5), b2 (5). Below 10 there is no interval."]
+    assert DESIGN.caveats(tables) == [
+        "Few test questions: b0 (5), b1 (5), b2 (5). With fewer than 10 there is no interval."
+    ]
     bars, differences = (drawing.caption for drawing in DESIGN.draw(tables))
     assert "(filled); 5 questions per benchmark" in bars
     for caption in (bars, differences):
@@ -286,7 +288,7 @@ def test_captions_describe_the_intervals_that_are_drawn(tables: dict[str, pd.Dat
 
 def test_counts_that_are_all_the_same_are_said_once(tables: dict[str, pd.DataFrame]) -> None:
     (mixed,) = [line for line in DESIGN.findings(tables) if line.startswith("**Ridge regression on the embedding")]
-    assert " for the middle benchmark; median τ " in mixed
+    assert " for the median benchmark; median τ " in mixed
     same = tables["forecast"].assign(significant=20.0, tau_median=0.5)
     (ridge,) = [
         line
@@ -299,9 +301,9 @@ def test_counts_that_are_all_the_same_are_said_once(tables: dict[str, pd.DataFra
 
 
 def test_what_luck_alone_gives_is_no_whole_number_where_it_is_small(tables: dict[str, pd.DataFrame]) -> None:
-    assert any("about 0.3 would by luck" in line for line in DESIGN.findings(tables))
+    assert any("about 0.3 would by chance" in line for line in DESIGN.findings(tables))
     many = pd.concat([tables["contributions"]] * 40, ignore_index=True)
-    assert any("about 12 would by luck" in line for line in DESIGN.findings(dict(tables) | {"contributions": many}))
+    assert any("about 12 would by chance" in line for line in DESIGN.findings(dict(tables) | {"contributions": many}))
 
 
 def test_long_names_leave_room_for_the_panels(tables: dict[str, pd.DataFrame]) -> None:
@@ -358,11 +360,11 @@ def test_a_benchmark_that_all_models_solve_has_no_order_to_forecast(data: Correc
     assert row["significant"] == 0
     assert "same accuracy: there is no order to forecast" in row["notes"]
     assert any("b2: " in line and "no order" in line for line in DESIGN.caveats(tables))
-    assert any("not told from chance for b2" in line for line in DESIGN.findings(tables))
+    assert any("not distinguishable from chance for b2" in line for line in DESIGN.findings(tables))
     drawn = {drawing.name: drawing for drawing in DESIGN.draw(tables)}
     for drawing in drawn.values():
         drawing.figure.draw_without_rendering()
     panels = [text.get_text() for axis in drawn["forecast_models"].figure.axes for text in axis.texts]
     assert any(text.startswith("τ not defined, 0/") for text in panels)
     assert not any("nan" in text for text in panels)
-    assert "Where nothing can be forecast the points fall slightly" in drawn["forecast_models"].caption
+    assert "Where nothing can be forecast, the points slope slightly downwards" in drawn["forecast_models"].caption

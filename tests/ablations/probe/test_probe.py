@@ -109,10 +109,10 @@ def test_findings_name_what_was_planted(tables: dict[str, pd.DataFrame]) -> None
     (profile,) = [line for line in found if line.startswith("**In profile space (level removed)")]
     assert "family red (n = 6, p = " in profile
     assert "family green" not in profile
-    assert any(line.startswith("**All communities of a kind together, models of one") for line in found)
-    assert any("by luck: 4%" in line for line in found)
-    (kinds,) = [line for line in found if line.startswith("**All communities of a kind")]
-    assert len(re.findall(r"space p (?:=|<) 0\.\d{3} \(without ability (?:< )?0\.\d{3}\)", kinds)) == 3
+    assert any(line.startswith("**Taking all communities of a kind together, models of one") for line in found)
+    assert any("by chance: 4%" in line for line in found)
+    (kinds,) = [line for line in found if line.startswith("**Taking all communities of a kind")]
+    assert len(re.findall(r"space p (?:=|<) 0\.\d{3} \(ability removed: (?:< )?0\.\d{3}\)", kinds)) == 3
 
 
 def test_a_share_rounded_below_zero_is_zero(data: CorrectnessMatrix, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def test_names_on_a_map_meet_neither_names_nor_edges(tables: dict[str, pd.DataFr
     crowded = DESIGN.draw(tables | {"maps": crowd})[1]
     few = _names(crowded)
     assert 2 <= len(few) < 12
-    assert f"{24 - len(few)} names found no place beside their points; the table has them." in crowded.caption
+    assert f"{24 - len(few)} names did not fit beside their points; see the table." in crowded.caption
     assert len(crowded.table) == 48
 
 
@@ -186,7 +186,7 @@ def test_a_pool_without_communities_is_still_mapped(data: CorrectnessMatrix) -> 
     names = [drawing.name for drawing in DESIGN.draw(tables)]
     assert "communities" not in names
     assert "map_profile" in names
-    assert not any("communities are found closer" in line for line in DESIGN.findings(tables))
+    assert not any("communities are significantly closer" in line for line in DESIGN.findings(tables))
 
 
 def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> None:
@@ -254,12 +254,12 @@ def test_distance_is_said_to_go_with_disagreement_only_where_it_does(tables: dic
         return line.split("**")[1]
 
     assert claim([0.1, 0.2, 0.3], [0.6, 0.051, 0.2]) == (
-        "Distance is not told to go with disagreement on test questions in any space: Spearman 0.10 (p = 0.600) in "
+        "No evidence that distance tracks disagreement on test questions in any space: Spearman 0.10 (p = 0.600) in "
         "embedding space, 0.20 (p = 0.051) in function space, 0.30 (p = 0.200) in profile space."
     )
     assert claim([0.1, 0.5, 0.3], [0.6, 0.0002, 0.03]) == (
-        "Distance goes with disagreement on test questions: Spearman 0.50 (p < 0.001) in function space, 0.30 "
-        "(p = 0.030) in profile space; not told: 0.10 (p = 0.600) in embedding space."
+        "Distance tracks disagreement on test questions: Spearman 0.50 (p < 0.001) in function space, 0.30 "
+        "(p = 0.030) in profile space; no evidence: 0.10 (p = 0.600) in embedding space."
     )
     (line,) = [line for line in DESIGN.findings(tables) if "Mantel" in line]
     assert len(re.findall(r"\d\.\d\d \(p (?:=|<) \d", line)) == 4 * 3  # each coefficient with its own p
@@ -274,15 +274,15 @@ def test_kinds_are_adjusted_over_the_spaces_too(tables: dict[str, pd.DataFrame])
 
 def test_captions_and_caveats_speak_of_what_is_drawn(data: CorrectnessMatrix, tables: dict[str, pd.DataFrame]) -> None:
     said = " ".join([*(drawing.caption for drawing in DESIGN.draw(tables)), *DESIGN.caveats(tables)])
-    assert "t-SNE keeps who is near whom" in said
-    assert "t-SNE keeps neighbourhoods only" in said
+    assert "t-SNE preserves neighbourhoods, not distances" in said
+    assert "t-SNE preserves neighbourhoods only" in said
     assert "Ability removed: residuals" in said
     design = Probe(permutations=99, perplexity=24)  # no t-SNE with as large a perplexity
     bare = dataclasses.replace(data, models=data.models.drop_columns(["family"]), correct=np.ones_like(data.correct))
     results = MadeResults(design.plan(bare, CONFIG), embedding=planted, function=planted)
     few = design.tables(results, bare, CONFIG)
     said = " ".join([*(drawing.caption for drawing in design.draw(few)), *design.caveats(few)])
-    for absent in ("and t-SNE", "t-SNE keeps", "ability removed", "Ability removed", "labels of a kind", "Mantel"):
+    for absent in ("and t-SNE", "t-SNE preserves", "ability removed", "Ability removed", "labels of a kind", "Mantel"):
         assert absent not in said
     assert "Communities come from names" not in said
 

@@ -40,7 +40,7 @@ def test_one_benchmark_replaces_lookups_by_the_model_mean(pool, config):
     plan = TrainingSize().plan(of_questions(pool, chosen), config)
     assert {cell.method for cell in plan.cells} == {"embedllm", "knn", "model_mean"}
     assert any("lookup, lookup_predicted left out, model_mean compared instead" in note for note in plan.notes)
-    assert any("test questions: differences of a few points are luck" in note for note in plan.notes)
+    assert any("test questions: differences of a few points are within noise" in note for note in plan.notes)
 
 
 def test_little_data_is_refused(pool, config):

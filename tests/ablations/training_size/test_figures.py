@@ -23,7 +23,7 @@ def test_each_figure_has_units_a_log_axis_and_its_numbers(drawings, tmp_path):
 
 
 def test_captions_say_what_the_bars_are(drawings):
-    assert "bands: pointwise 95 % t interval over seeds, luck of the test questions not included" in (
+    assert "bands: pointwise 95 % t interval over seeds, sampling of the test questions not included" in (
         drawings["curves"].caption
     )
     assert "95 % bootstrap interval over seeds and misfit" in drawings["scaling_law"].caption

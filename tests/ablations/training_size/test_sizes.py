@@ -15,14 +15,14 @@ def test_smaller_data_gets_them_scaled_down_and_says_so():
     sizes, notes = training_sizes(2412, None)
     assert sizes == [81, 410, 810, 1200, 1600, 2000, 2412]
     assert notes == [
-        "The paper's sizes (1,000 to 29,673) are scaled down in proportion to the 2,412 training questions there are."
+        "The paper's sizes (1,000 to 29,673) are scaled down in proportion to the 2,412 training questions available."
     ]
 
 
 def test_sizes_too_small_are_left_out_and_said():
     sizes, notes = training_sizes(160, None)
     assert sizes == [27, 54, 81, 110, 130, 160]
-    assert notes[1] == "1 of them would be below 20 questions and left out."
+    assert notes[1] == "1 of them is left out, with fewer than 20 questions."
 
 
 def test_too_few_questions_for_a_curve_are_refused():
@@ -36,7 +36,7 @@ def test_sizes_asked_for_are_sorted_and_completed_with_the_full_set():
     assert training_sizes(500, [300, 100, 300])[0] == [100, 300, 500]
     assert training_sizes(500, [500])[0] == [500]
     with pytest.raises(
-        ConfigError, match=r"between 20 and 500, the training questions there are, but 10, 900 was give"
+        ConfigError, match=r"between 20 and 500, the number of training questions, but 10, 900 was give"
     ):
         training_sizes(500, [10, 100, 900])
     with pytest.raises(ConfigError, match="but none was given"):

@@ -52,7 +52,7 @@ def test_a_curve_that_does_not_fall_gets_no_law_but_a_reason(make_results, pool,
     flat = make_results(lambda method, size, seed, candidate: 0.3, noise=0.001)
     tables = make_tables(flat, pool, config, tuned=False)
     assert set(tables["law"]["reason"]) == {
-        "from the smallest to the full set the loss does not fall beyond the noise of the seeds"
+        "from the smallest to the full set, the loss does not fall by more than the noise of the seeds"
     }
     assert tables["law_curve"].empty
     assert tables["law"].query("metric == 'accuracy'")["measured_within"].tolist() == [100, 100]
@@ -104,8 +104,8 @@ def test_one_seed_has_no_intervals(make_results, power_law, pool, config):
     tables = make_tables(make_results(power_law, seeds=1), pool, config.replace(seeds=1), tuned=False)
     assert tables["curve"]["high"].isna().all()
     assert tables["difference"]["p_adjusted"].isna().all()
-    # The noise that a law must fall beyond is not known.
-    assert set(tables["law"]["reason"]) == {"with one seed the noise is not known"}
+    # The noise that a fall must exceed is unknown.
+    assert set(tables["law"]["reason"]) == {"with one seed the noise is unknown"}
     assert tables["law"]["within"].isna().all()
     assert tables["law_curve"].empty
 

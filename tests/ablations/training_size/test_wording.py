@@ -25,7 +25,7 @@ def test_a_clear_difference_is_told_with_its_sizes_and_its_kind_of_luck(tables):
     [text] = [one for one in findings(tables) if "that of kNN [" in one]
     assert re.match(
         r"\*\*With all training questions EmbedLLM's accuracy is 1\.\d\d points above that of kNN \[\+\d\.\d\d, "
-        r"\+\d\.\d\d\]: beyond the luck of questions and seeds\.\*\* ",
+        r"\+\d\.\d\d\]: significant over questions and over seeds\.\*\* ",
         text,
     )
     assert (
@@ -39,7 +39,7 @@ def test_sizes_are_named_where_the_difference_is_clear_at_some_only(make_results
 
     tables = make_tables(make_results(late, noise=1e-4), pool, config, tuned=False)
     [text] = [one for one in findings(tables) if "that of kNN [" in one]
-    assert "accuracy ahead at 2 of 5 sizes (800, 1,600), not told apart at 3" in text
+    assert "accuracy ahead at 2 of 5 sizes (800, 1,600), not distinguishable at 3" in text
 
 
 def test_noise_is_not_told_as_a_difference(make_results, pool, config):
@@ -48,8 +48,8 @@ def test_noise_is_not_told_as_a_difference(make_results, pool, config):
 
     tables = make_tables(make_results(same, noise=0.003), pool, config, tuned=False)
     [text] = [one for one in findings(tables) if "that of kNN [" in one]
-    assert "accuracy not told apart at any size; log-loss not told apart at any size." in text
-    assert "it may be luck of questions or seeds.**" in text
+    assert "accuracy not distinguishable at any size; log-loss not distinguishable at any size." in text
+    assert "not significant over both questions and seeds.**" in text
     assert "ahead" not in text
     assert "behind" not in text
 
@@ -57,9 +57,9 @@ def test_noise_is_not_told_as_a_difference(make_results, pool, config):
 def test_what_is_needed_is_told_as_measured_and_by_the_law(tables):
     [text] = [one for one in findings(tables) if one.startswith("**EmbedLLM's mean accuracy is within")]
     assert re.match(
-        r"\*\*EmbedLLM's mean accuracy is within 0.5 points of that with the full set at no smaller size.\*\* With 800 "
+        r"\*\*EmbedLLM's mean accuracy is within 0.5 points of its full-set value only with the full set.\*\* With 800 "
         r"questions it is 0.60 points below \[\+0.5\d, \+0.6\d\], which is too few \(95 % t interval, paired over "
-        r"5 seeds\). By its scaling law, error = 0.2",
+        r"5 seeds\). According to its scaling law, error = 0.2",
         text,
     )
     assert "95 % bootstrap interval over seeds and misfit" in text
@@ -72,7 +72,7 @@ def test_a_size_before_the_last_may_be_enough_and_is_told_with_its_gap(make_resu
 
     texts = findings(make_tables(make_results(early, noise=0.001), pool, config, tuned=False))
     [text] = [one for one in texts if one.startswith("**EmbedLLM's mean accuracy is within")]
-    assert "is within 0.5 points of that with the full set from 400 questions on.**" in text
+    assert "is within 0.5 points of its full-set value from 400 questions on.**" in text
     assert re.search(r"With 400 questions it is 0.\d\d points below \[.*\]; with 200 questions it is 0.\d\d p", text)
 
 
@@ -97,7 +97,7 @@ def test_a_refused_law_is_told_with_its_reason(make_results, pool, config):
 def test_the_simulations_bound_is_told(tables, pool):
     [text] = [one for one in findings(tables) if "true probabilities" in one]
     bound = 100 * pool.meta["truth"]["accuracy"]
-    assert f"has accuracy {bound:.1f} %" in text
+    assert f"has an accuracy of {bound:.1f} %" in text
     assert f"EmbedLLM {bound - 79.0:.1f}" in text
 
 
@@ -129,7 +129,7 @@ def test_caveats_of_one_seed_speak_of_nothing_that_is_not_there(make_results, po
     tables = make_tables(make_results(power_law, seeds=1), pool, config.replace(seeds=1), tuned=False)
     told = " ".join(caveats(tables))
     assert "One seed is one draw of the training subset" in told
-    for absent in ("1 seeds", "In brackets", "Bands and paired tests", "The scaling law is"):
+    for absent in ("1 seeds", "In brackets", "Bands and paired tests", "The scaling law describes"):
         assert absent not in told
     assert any(
         "No scaling law is fitted to its error rate: with one seed the noise is" in one for one in findings(tables)
