@@ -41,7 +41,7 @@ FOLDER = FolderKind(
 FORMAT = 1
 REQUIRED = {"fit": dict, "seeds": list, "model_names": list, "encoder": dict, "data_digest": str, "split": dict}
 """Entries without which an artifact cannot be used, none of them empty."""
-KIND_TEXTS = {dict: "an object", list: "a list of one entry or more", str: "a text"}
+KIND_TEXTS = {dict: "an object", list: "a non-empty list", str: "a string"}
 RECORDED_PACKAGES = ("torch", "numpy", "scikit-learn", "sentence-transformers")
 
 
@@ -224,7 +224,7 @@ def _check_config(metadata: Mapping[str, Any]) -> None:
         if not isinstance(metadata[name], kind) or not metadata[name]:
             raise EmbedLLMError(f"`{name}` in {CONFIG_FILE} must be {KIND_TEXTS[kind]} but is {metadata[name]!r:.60}")
     if not all(isinstance(name, str) for name in metadata["model_names"]):
-        raise EmbedLLMError(f"`model_names` in {CONFIG_FILE} must be texts only")
+        raise EmbedLLMError(f"`model_names` in {CONFIG_FILE} must hold strings only")
     absent = [name for name in ("name", "seed") if name not in metadata["split"]]
     if absent:
         raise EmbedLLMError(f"`split` in {CONFIG_FILE} lacks {', '.join(absent)}")

@@ -65,8 +65,8 @@ def score_artifact(
         notes.append(f"side {side}: the artifact was trained on train questions and its epochs chosen on val questions")
     if not own:
         notes.append(
-            "not the data the artifact was trained on: questions that it shares with that data make these numbers too "
-            "good"
+            "not the data the artifact was trained on: questions that it shares with that data make these numbers look "
+            "too good"
         )
     labels = data.correct[rows_of_data][:, questions], data.attempts[rows_of_data][:, questions]
     if not labels[1].any():
@@ -121,7 +121,7 @@ def _own_split(artifact: Artifact, data: CorrectnessMatrix) -> Split:
             "the data to evaluate on",
             [
                 f"the artifact was trained on the split {trained['name']!r} of it, which cannot be made again from its "
-                "name and seed, so which questions it has seen is not known; use --side all"
+                "name and seed, so the questions it has seen are unknown; use --side all"
             ],
         )
     return split
@@ -149,5 +149,6 @@ def _match_models(artifact: Artifact, data: CorrectnessMatrix) -> tuple[list[int
     notes = []
     strangers = [name for name in data.model_names if name not in position]
     if strangers:
-        notes.append(f"left out: {len(strangers)} models the artifact does not know, such as {strangers[0]!r}")
+        count = f"{len(strangers)} model{'' if len(strangers) == 1 else 's'}"
+        notes.append(f"left out: {count} the artifact does not know, such as {strangers[0]!r}")
     return [known for known, _ in pairs], [row for _, row in pairs], notes

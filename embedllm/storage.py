@@ -35,7 +35,7 @@ class FolderKind:
             target = _resolved(folder)
             return self._contents_refusal(target) or _place_refusal(target)
         except OSError as error:
-            return f"cannot be looked into ({error}); choose another folder"
+            return f"cannot be inspected ({error}); choose another folder"
 
     def _contents_refusal(self, target: Path) -> str | None:
         if not target.exists():
@@ -135,9 +135,9 @@ def _place_refusal(target: Path) -> str | None:
     """Why nothing can be put in the place of `target`: replacing a folder is renaming it within its parent."""
     parent = next((parent for parent in target.parents if parent.exists()), target)
     if not parent.is_dir():
-        return f"cannot be made because {parent} is a file; choose another folder"
+        return f"cannot be created because {parent} is a file; choose another folder"
     if not os.access(parent, os.W_OK | os.X_OK):
-        return f"cannot be written because {parent} is not writable; choose another folder or change its permissions"
+        return f"cannot be written: you cannot write to {parent}; choose another folder or change its permissions"
     return None
 
 

@@ -7,8 +7,8 @@ from embedllm.cli.program import Command, Program
 PROGRAM = Program(
     name="embedllm",
     description="""\
-Learns one compact vector per LLM from evaluation results: which model answered which question right. From them
-follow the chance that a model answers a new question right, and the best model to ask.""",
+Learns one compact vector per LLM from evaluation results: which model answered which question correctly. The vectors
+predict how likely each model is to answer a new question correctly, and hence which model to ask.""",
     example="""
 embedllm data simulate data --models 20 --questions 2000
 embedllm fit data --out artifact --encoder lsa
@@ -17,12 +17,14 @@ embedllm route artifact "What is the derivative of x squared?"
     commands={
         "data download": Command("embedllm.cli.data_download", "Download the public EmbedLLM data and import it."),
         "data import": Command("embedllm.cli.data_import", "Import evaluation results from files."),
-        "data simulate": Command("embedllm.cli.data_simulate", "Make simulated data with the shape of the paper's."),
+        "data simulate": Command("embedllm.cli.data_simulate", "Simulate data with the shape of the paper's."),
         "data describe": Command(
-            "embedllm.cli.data_describe", "Show what is in imported data: benchmarks, models, gaps."
+            "embedllm.cli.data_describe", "Show what imported data holds: benchmarks, models, gaps."
         ),
-        "encode": Command("embedllm.cli.encode", "Encode the questions and keep the result in the cache."),
-        "fit": Command("embedllm.cli.fit", "Train EmbedLLM, compare it with every baseline, save it as an artifact."),
+        "encode": Command("embedllm.cli.encode", "Encode the questions and cache the result."),
+        "fit": Command(
+            "embedllm.cli.fit", "Train EmbedLLM, compare it with every baseline, and save it as an artifact."
+        ),
         "evaluate": Command("embedllm.cli.evaluate", "Evaluate a saved artifact on data."),
         "route": Command("embedllm.cli.route", "Rank the models of an artifact for a question."),
     },

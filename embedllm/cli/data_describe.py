@@ -30,13 +30,13 @@ def add_arguments(parser: Parser) -> None:
         type=Literal["all", "summary", "benchmarks", "models"],
         default="all",
         metavar="{all,summary,benchmarks,models}",
-        help="what to show; in csv and json a column `table` tells them apart",
+        help="what to show; csv and json tell the tables apart by a column `table`",
     )
     parser.add_argument(
         "--top",
         type=int | None,
         metavar="INT",
-        help="models to list, the best first (default: 10, in csv and json all)",
+        help="models to list, best first (default: 10; all in csv and json)",
     )
     add_format(parser)
 

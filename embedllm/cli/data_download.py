@@ -15,10 +15,10 @@ def add_arguments(parser: Parser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("data", metavar="DATA", help="folder to write; an earlier import there is replaced")
     parser.add_argument(
-        "--repo", type=str, default="RZ412/EmbedLLM", metavar="NAME", help="data set repository of the Hub"
+        "--repo", type=str, default="RZ412/EmbedLLM", metavar="NAME", help="dataset repository on the Hub"
     )
     parser.add_argument(
-        "--revision", type=str | None, metavar="NAME", help="branch, tag or commit to pin (default: the newest)"
+        "--revision", type=str | None, metavar="NAME", help="branch, tag or commit to pin (default: the latest)"
     )
     add_duplicates(parser)
 

@@ -16,13 +16,13 @@ embedllm data import scores.csv data --columns.model llm --columns.label passed
 COLUMNS = {
     "model": "name of the LLM",
     "question": "id of the question, or its text",
-    "label": "0 or 1: whether the answer is right",
+    "label": "0 or 1: whether the answer is correct",
     "prompt": "text of the question",
-    "category": "task or subject of the question, of which its benchmark follows",
+    "category": "task or subject of the question, from which its benchmark is derived",
     "benchmark": "benchmark the question belongs to",
     "split": "train, val or test",
-    "attempts": "number of graded answers the label is the mean of",
-    "model_name": "name of the LLM to show, where models are ids",
+    "attempts": "number of graded answers, of which the label is the mean",
+    "model_name": "name of the LLM to show, where the models are given as ids",
 }
 
 
@@ -36,10 +36,12 @@ def add_arguments(parser: Parser) -> None:
         default="auto",
         metavar="LAYOUT",
         help="official (the CSV folder of EmbedLLM), long (a row per answer), wide (a column per model), "
-        "harness (lm-evaluation-harness sample logs), or auto to recognise it",
+        "harness (lm-evaluation-harness sample logs), or auto to detect it",
     )
     add_duplicates(parser)
-    columns = parser.add_argument_group("columns", "Names of the source's columns, where they are not recognised.")
+    columns = parser.add_argument_group(
+        "columns", "Names of the source's columns, where they are not recognised automatically."
+    )
     for name, meaning in COLUMNS.items():
         columns.add_argument(f"--columns.{name}", type=str, metavar="NAME", help=meaning)
 

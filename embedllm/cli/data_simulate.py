@@ -1,4 +1,4 @@
-"""`embedllm data simulate`: made-up data with the shape of the paper's."""
+"""`embedllm data simulate`: simulated data with the shape of the paper's."""
 
 from jsonargparse import Namespace
 
@@ -15,14 +15,16 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("data", metavar="DATA", help="folder to write")
     parser.add_argument("--models", type=int, default=112, metavar="INT", help="number of LLMs")
     parser.add_argument(
-        "--questions", type=int, default=36_054, metavar="INT", help="number of questions, over ten benchmarks"
+        "--questions", type=int, default=36_054, metavar="INT", help="number of questions, across ten benchmarks"
     )
-    parser.add_argument("--missing", type=float, default=0.0, metavar="SHARE", help="share of labels left out")
+    parser.add_argument("--missing", type=float, default=0.0, metavar="SHARE", help="share of labels to leave out")
     parser.add_argument(
-        "--duplicates", action="store_true", help="grade some questions twice, with conflicts, as the public data does"
+        "--duplicates", action="store_true", help="grade some questions twice, with conflicts, as in the public data"
     )
     parser.add_argument("--words", type=int, default=24, metavar="INT", help="mean number of words per question")
-    parser.add_argument("--seed", type=int, default=0, metavar="INT", help="the same seed gives the same data")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="INT", help="random seed; the same seed gives the same data"
+    )
 
 
 def run(args: Namespace) -> None:
@@ -42,5 +44,5 @@ def run(args: Namespace) -> None:
     print(f"simulated {data.num_models:,} models on {data.num_questions:,} questions, saved in {args.data}")
     print(
         f"a predictor that knows the true probabilities expects accuracy {bound['accuracy']:.4f} and log-loss "
-        f"{bound['log_loss']:.4f} over all questions; single sides scatter around that"
+        f"{bound['log_loss']:.4f} over all questions; train, val and test each deviate a little from that"
     )

@@ -13,10 +13,10 @@ embedllm encode data --encoder lsa:256
 
 ENCODERS = """\
 lsa                TF-IDF + SVD fitted on the training questions, width 384; needs nothing
-lsa:WIDTH          the same, of another width
+lsa:WIDTH          the same with another width
 all-MiniLM-L6-v2   sentence-transformers, width 384; needs the extra `offline` or a download
 all-mpnet-base-v2  sentence-transformers, width 768, the paper's; needs a download once
-NAME or PATH       any other sentence-transformers model: of the Hugging Face hub, or a folder"""
+NAME or PATH       any other sentence-transformers model, from the Hugging Face Hub or a folder"""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("data", metavar="DATA", help="folder written by `embedllm data import`")
     parser.add_argument("--encoder", type=str, required=True, metavar="NAME", help="question encoder, see below")
     add_encoding(parser)
-    add_split(parser, "lsa learns from the training side of this split.")
+    add_split(parser, "lsa is fitted on the training side of this split.")
     parser.add_argument_group("encoders", ENCODERS)
 
 
@@ -46,5 +46,5 @@ def run(args: Namespace) -> None:
     )
     info = encodings.info
     how = "read from the cache" if info.cached else f"encoded in {info.seconds:.1f} s"
-    print(f"{info.name}: {info.questions:,} questions, {info.width} numbers each, {how}")
+    print(f"{info.name}: {info.questions:,} questions, width {info.width}, {how}")
     print(f"revision {info.revision}, cache {EncodingCache(args.cache).folder}")

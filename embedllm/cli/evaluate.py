@@ -18,7 +18,9 @@ embedllm evaluate artifact other_data --side all
 def add_arguments(parser: Parser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("artifact", metavar="ARTIFACT", help="folder written by `embedllm fit`")
-    parser.add_argument("data", metavar="DATA", help="folder written by `embedllm data import`; models match by name")
+    parser.add_argument(
+        "data", metavar="DATA", help="folder written by `embedllm data import`; models are matched by name"
+    )
     parser.add_argument(
         "--side",
         type=Literal["train", "val", "test", "all"] | None,

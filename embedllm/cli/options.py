@@ -19,7 +19,7 @@ def add_encoding(parser: Parser) -> None:
         "--cache",
         type=Path | None,
         metavar="FOLDER",
-        help="where encodings are kept (default: EMBEDLLM_CACHE, else ~/.cache/embedllm)",
+        help="where encodings are cached (default: EMBEDLLM_CACHE, else ~/.cache/embedllm)",
     )
     group.add_argument(
         "--device", type=str | None, metavar="NAME", help="cpu, cuda, cuda:1, … (default: a GPU if there is one)"
@@ -34,7 +34,8 @@ def add_split(parser: Parser, purpose: str) -> None:
         type=Literal["auto", "given", "random"],
         default="auto",
         metavar="{auto,given,random}",
-        help="sides as the data gives them, random, or auto: given where every question has one, else random",
+        help="take the sides given in the data, draw them at random, or auto: given if every question has "
+        "a side, else random",
     )
     group.add_argument("--split-seed", type=int, default=0, metavar="INT", help="seed of a random split")
 
@@ -62,6 +63,6 @@ def add_duplicates(parser: Parser) -> None:
         type=Literal["binomial", "majority", "max", "last"],
         default="binomial",
         metavar="RULE",
-        help="several labels of one model on one question: binomial keeps them all as attempts; majority, max and "
-        "last make one of them",
+        help="what to do with several labels of one model for one question: binomial keeps them all as attempts; "
+        "majority, max and last reduce them to one",
     )

@@ -78,7 +78,7 @@ class Parser(jsonargparse.ArgumentParser):
             "--config",
             action=_ConfigFile,
             metavar="FILE",
-            help="YAML file with any of these options; the command line wins over it",
+            help="YAML file with any of these options; the command line takes precedence",
         )
 
     def add_fields(

@@ -143,7 +143,7 @@ def _count_terms(texts: Sequence[str], width: int) -> tuple["TfidfVectorizer", A
         if weights.shape[1] >= width or min_texts == _SMALL_MIN_TEXTS:
             return vectorizer, weights
     raise EmbedLLMError(
-        f"lsa cannot be fitted: none of the {len(texts)} training questions holds a word; "
+        f"lsa cannot be fitted: none of the {len(texts)} training questions contains a word; "
         "check the prompts of the data, or choose another encoder"
     )
 

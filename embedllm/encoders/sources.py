@@ -62,7 +62,7 @@ class ModelSource:
         if found is None or found.revision != self.revision:
             state = f"found is {found.revision}" if found else "it is not there"
             raise EmbedLLMError(
-                f"question encoder {self.name!r} is needed in its revision {self.revision}, but {state}: {advice}"
+                f"question encoder {self.name!r} is needed at revision {self.revision}, but {state}: {advice}"
             )
         return Path(self.name) if self.kind == "folder" else _package_folder()
 
@@ -182,7 +182,7 @@ def hub_commit(source: ModelSource) -> str:
         ) from error
     except Exception as error:  # the HTTP library under huggingface_hub, and its errors, changed between versions
         raise EmbedLLMError(
-            f"question encoder {source.name!r} is not on this machine, and the Hugging Face hub cannot be asked for it "
+            f"question encoder {source.name!r} is not on this machine, and the Hugging Face hub cannot be reached "
             f"({type(error).__name__}: {_first_line(error)}).\n{offline_choices()}"
         ) from error
     if commit is None:

@@ -151,7 +151,7 @@ Config = dict[str, Any]
     [
         *((lambda config, name=name: config.pop(name), f"config.json lacks {name}") for name in
           ("fit", "seeds", "model_names", "encoder", "data_digest", "split")),
-        (lambda config: config.update(seeds=[]), r"`seeds` in config.json must be a list of one entry or more"),
+        (lambda config: config.update(seeds=[]), r"`seeds` in config.json must be a non-empty list"),
         (lambda config: config.update(seeds=[0, 1, 2]), "model.safetensors lacks seed.2.model_embeddings"),
         (lambda config: config["fit"].update(depth=3), "`fit` in config.json has entries .* not know: depth"),
         (lambda config: config["fit"].update(epochs=0), "epochs must be"),
@@ -162,7 +162,7 @@ Config = dict[str, Any]
         (lambda config: config["encoder"].pop("vocabulary"), "the stored lsa encoder lacks 'vocabulary'"),
         (lambda config: config["encoder"].update(width=None), "the `width` of `encoder` .* must be a number"),
         (lambda config: config["model_names"].pop(), "has 5 model names, but seed.0.model_embeddings has 6 models"),
-        (lambda config: config["model_names"].append(7), "`model_names` in config.json must be texts only"),
+        (lambda config: config["model_names"].append(7), "`model_names` in config.json must hold strings only"),
         (lambda config: config["split"].pop("seed"), "`split` in config.json lacks seed"),
     ],
 )  # fmt: skip

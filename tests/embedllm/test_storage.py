@@ -131,7 +131,7 @@ def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, monkeypa
         raise PermissionError("Permission denied")
 
     monkeypatch.setattr(Path, "iterdir", denied)
-    assert KIND.refusal(tmp_path) == "cannot be looked into (Permission denied); choose another folder"
+    assert KIND.refusal(tmp_path) == "cannot be inspected (Permission denied); choose another folder"
 
 
 def test_a_file_is_replaced_whole_and_readable_by_others(tmp_path: Path):

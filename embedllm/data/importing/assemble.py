@@ -67,7 +67,7 @@ def _question_table(collector: Collector, order: Order, problems: Problems, note
         if differing:
             names = collector.questions.texts()[differing]
             notes.append(
-                f"{count_of(len(names), 'question')} listed under more than one {name}, of which the first is kept: "
+                f"{count_of(len(names), 'question')} listed under more than one {name}; the first is kept: "
                 f"ids {some_of(names)}"
             )
     sides = _sides(collector, texts["split"], problems)
@@ -91,12 +91,15 @@ def _prompts(
     if len(collector.prompts):
         prompts = collector.prompts.take(order.numbers)
         if collector.rewordings and collector.texts_may_differ:
-            notes.append(f"{collector.rewordings:,} rows word a question unlike its first row, whose wording is kept")
+            notes.append(
+                f"{count_of(collector.rewordings, 'row')} worded differently from the first row of the same question, "
+                "whose wording is kept"
+            )
         if order.texts is not None:
             differs = ~pc.equal(prompts, pa.array(order.texts, pa.string())).to_numpy(zero_copy_only=False)
             if differs.any():
                 notes.append(
-                    f"{count_of(int(differs.sum()), 'prompt')} unlike question_order.csv, of which the rows' "
+                    f"{count_of(int(differs.sum()), 'prompt')} unlike in question_order.csv; the wording of the rows "
                     f"is kept: ids {some_of(ids[differs])}"
                 )
     elif order.texts is not None:
@@ -177,11 +180,13 @@ def _model_table(collector: Collector, order: Order, problems: Problems, notes: 
     groups = [" and ".join(map(repr, sorted(group))) for group in alike.values() if len(group) > 1]
     if groups:
         notes.append(
-            f"{count_of(len(groups), 'model name')} spelled in several ways, which differ by blanks or case only and "
+            f"{count_of(len(groups), 'model name')} spelled in several ways that differ only in spaces or case; they "
             f"count as different models: {some_of(groups)}"
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        notes.append(f"{count_of(len(twice), 'name')} shared by several model ids, which is appended: {some_of(twice)}")
+        notes.append(
+            f"{count_of(len(twice), 'name')} shared by several model ids; the id is appended: {some_of(twice)}"
+        )
         names = [f"{n} ({i})" if n in set(twice) else n for n, i in zip(names, ids, strict=True)]
     return pa.table({"model_id": pa.array(ids, pa.string()), "model_name": pa.array(names, pa.string())})

@@ -55,7 +55,7 @@ def harness_blocks(path: Path, label: str | None, problems: Problems) -> Iterato
         if prompt_type is not None:
             prompts = pc.fill_null(_first_argument(table["arguments"].combine_chunks()), "")
     except _NoRecord as error:
-        problems.add(f"{name} is no sample log: {error}")
+        problems.add(f"{name} is not a sample log: {error}")
         return
     except (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError) as error:
         problems.add(f"{name} cannot be read (damaged or truncated?): {error}")

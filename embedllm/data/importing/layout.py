@@ -86,7 +86,7 @@ def recognise(
     if not source.exists():
         raise DataError(str(source), ["no such file or folder"])
     if source.is_dir() and (source / META_FILE).is_file():
-        raise DataError(str(source), ["this is imported data already; use it as DATA"])
+        raise DataError(str(source), ["this is already imported data; use it as DATA"])
 
     sides = [(source / f"{side}.csv", side) for side in SPLIT_NAMES] if source.is_dir() else []
     present = tuple((path, side) for path, side in sides if path.is_file())

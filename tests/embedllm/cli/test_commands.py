@@ -64,7 +64,7 @@ def test_simulate_says_what_can_be_reached(run: Run, tmp_path: Path) -> None:
     out, _ = run("data", "simulate", str(tmp_path / "more"), "--models", "3", "--questions", "50", "--seed", "1")
     assert f"simulated 3 models on 50 questions, saved in {tmp_path}/more" in out
     assert "a predictor that knows the true probabilities expects accuracy 0." in out
-    assert out.endswith(" over all questions; single sides scatter around that\n")
+    assert out.endswith(" over all questions; train, val and test each deviate a little from that\n")
 
 
 def test_simulate_defaults_are_the_papers_shape(run: Run) -> None:
@@ -72,7 +72,7 @@ def test_simulate_defaults_are_the_papers_shape(run: Run) -> None:
 
     text = " ".join(run("data", "simulate", "--help")[0].split())
     assert f"number of LLMs (default: {PAPER_MODELS})" in text
-    assert f"over ten benchmarks (default: {PAPER_QUESTIONS})" in text
+    assert f"across ten benchmarks (default: {PAPER_QUESTIONS})" in text
 
 
 def test_describe(run: Run) -> None:
@@ -129,8 +129,8 @@ def test_download_without_network_names_the_alternatives(
 
 
 def test_encode_fills_the_cache(run: Run) -> None:
-    assert "200 questions, 8 numbers each, encoded in" in run("encode", "data", "--encoder", "lsa:8")[0]
-    assert "200 questions, 8 numbers each, read from the cache" in run("encode", "data", "--encoder", "lsa:8")[0]
+    assert "200 questions, width 8, encoded in" in run("encode", "data", "--encoder", "lsa:8")[0]
+    assert "200 questions, width 8, read from the cache" in run("encode", "data", "--encoder", "lsa:8")[0]
 
 
 def test_encode_refuses_a_seed_without_effect(run: Run) -> None:
@@ -292,7 +292,7 @@ def test_evaluate_on_other_data_matches_models_by_name(run: Run, home: Path, tmp
     out, err = run("evaluate", "artifact", str(tmp_path / "other"), "--format", "json")
     [row] = json.loads(out)
     assert (row["side"], row["models"], row["questions"]) == ("all", 2, 200)
-    assert "left out: 1 models the artifact does not know, such as 'a stranger'" in err
+    assert "left out: 1 model the artifact does not know, such as 'a stranger'" in err
     known = json.loads(run("evaluate", "artifact", "data", "--side", "all", "--by", "model", "--format", "json")[0])
     expected = np.average(
         [known[model]["accuracy"] for model in (5, 3)], weights=[known[model]["answers"] for model in (5, 3)]

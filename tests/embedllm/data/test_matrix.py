@@ -124,11 +124,11 @@ def test_a_target_that_cannot_be_written_is_told_beforehand(data, tmp_path, monk
     (tmp_path / "file").write_text("precious")
     with pytest.raises(DataError, match="the folder exists as a file; choose another name"):
         check_target(tmp_path / "file")
-    with pytest.raises(DataError, match=r"cannot be made because .*file is a file"):
+    with pytest.raises(DataError, match=r"cannot be created because .*file is a file"):
         check_target(tmp_path / "file" / "data")
     assert check_target(tmp_path / "new" / "data") == tmp_path / "new" / "data"
     monkeypatch.setattr("embedllm.storage.os.access", lambda *_: False)
-    with pytest.raises(DataError, match=r"cannot be written because .* is not writable"):
+    with pytest.raises(DataError, match=r"cannot be written: you cannot write to .*; choose another"):
         check_target(tmp_path / "new" / "data")
 
 

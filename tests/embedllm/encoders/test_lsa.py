@@ -98,5 +98,5 @@ def test_too_few_texts_give_a_narrower_encoding_and_a_warning(caplog):
 
 @pytest.mark.parametrize("texts", [[], [""], ["", "  "]])
 def test_texts_without_words_cannot_be_fitted(texts):
-    with pytest.raises(EmbedLLMError, match=f"none of the {len(texts)} training questions holds a word"):
+    with pytest.raises(EmbedLLMError, match=f"none of the {len(texts)} training questions contains a word"):
         fit_lsa(texts)

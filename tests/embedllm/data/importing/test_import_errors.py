@@ -271,7 +271,7 @@ def test_sources_that_are_none(tmp_path, folder):
     (problem,) = problems_of(tmp_path / "notes.txt")
     assert problem.startswith("it is nothing that can be imported; allowed: a folder with train.csv, val.csv and")
     import_data(folder, folder / "data")
-    assert problems_of(folder / "data") == ("this is imported data already; use it as DATA",)
+    assert problems_of(folder / "data") == ("this is already imported data; use it as DATA",)
     assert problems_of(folder, format="xml") == ("unknown format 'xml'; allowed: auto, official, long, wide, harness",)
     assert problems_of(folder, duplicates="mean") == ("duplicates='mean'; allowed: binomial, majority, max, last",)
     (problem,) = problems_of(folder, columns={"answer": "x"})

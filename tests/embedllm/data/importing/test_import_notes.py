@@ -33,7 +33,7 @@ def test_model_names_that_differ_by_blanks_or_case_are_named(tmp_path):
     report = import_data(tmp_path / "t.csv", tmp_path / "data")
     assert report.models == 5
     assert report.notes == (
-        "2 model names spelled in several ways, which differ by blanks or case only and count as different models: "
+        "2 model names spelled in several ways that differ only in spaces or case; they count as different models: "
         "'B' and 'b', 'a' and 'a '",
     )
 
