@@ -107,8 +107,9 @@ def run(args: Namespace) -> int:
     from tune.runner import Sweep
 
     check_address(config.address)  # complain before the sweep's folder is made
-    refuse(check_storage(config, sweep_path(config)))
-    return conduct(Sweep.create(config))
+    path = sweep_path(config)
+    refuse(check_storage(config, path))
+    return conduct(Sweep.create(config, path))
 
 
 def configuration(args: Namespace) -> SweepConfig:
