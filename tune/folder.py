@@ -47,14 +47,27 @@ class SweepFolder:
         digest: str,
         questions: Mapping[str, int] | None = None,
         encoders: Mapping[str, str] | None = None,
+        *,
+        path: Path | None = None,
     ) -> "SweepFolder":
         """Make the folder of a new sweep.
+
+        Args:
+            config: the sweep's configuration.
+            digest: as of the class, like `questions` and `encoders`.
+            questions: None = not known.
+            encoders: None = not known.
+            path: as :func:`sweep_path` gave it; None asks for it. Where another sweep without a name has taken it
+                meanwhile, a number is appended.
 
         Raises:
             ConfigError: if the folder is in use already.
         """
-        path = sweep_path(config)
-        path.mkdir(parents=True, exist_ok=True)
+        if config.out is None:
+            path = _unused_folder(path or sweep_path(config))
+        else:
+            path = sweep_path(config)  # looked at again: data and encodings may have taken minutes
+            path.mkdir(parents=True, exist_ok=True)
         config = config.replace(
             out=str(path), data=None if config.data is None else str(Path(config.data).expanduser().resolve())
         )
@@ -109,8 +122,20 @@ def latest_sweep(folder: Path | None = None) -> Path:
     return max(sweeps, key=lambda path: path.name)  # their names are dates and times
 
 
+def _unused_folder(path: Path) -> Path:
+    """Make `path`, or where it exists `path-2`, `path-3` and so on: no other process gets the same one."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}-{number}")
+
+
 def sweep_path(config: SweepConfig) -> Path:
-    """Where a new sweep goes.
+    """Where a new sweep goes; one without a name by date and time, so ask once.
 
     Raises:
         ConfigError: if something is there already.

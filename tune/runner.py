@@ -96,14 +96,18 @@ class Sweep:
     encodings: "dict[str, Encodings]"
 
     @classmethod
-    def create(cls, config: SweepConfig) -> "Sweep":
+    def create(cls, config: SweepConfig, path: Path | None = None) -> "Sweep":
         """Prepare a new sweep; its folder is made when everything else has succeeded.
+
+        Args:
+            config: the sweep.
+            path: its folder, as :func:`tune.folder.sweep_path` gave it; None asks for it.
 
         Raises:
             ConfigError: if the folder is taken, or space or split seed do not fit the data.
             EmbedLLMError: if data or an encoder is not available.
         """
-        sweep_path(config)
+        path = path or sweep_path(config)
         encoders = [name if needs_fitting(name) else settled_name(name) for name in config.space.encoder]
         config = config.replace(space=replace(config.space, encoder=encoders))
         data, split = load_data(config)
@@ -112,7 +116,7 @@ class Sweep:
         encodings = encode(config.space.encoder, data, split)
         sizes = {side: len(getattr(split, side)) for side in SPLIT_NAMES}
         revisions = {name: found.encoder.revision for name, found in encodings.items()}
-        return cls(SweepFolder.create(config, data.digest, sizes, revisions), data, split, encodings)
+        return cls(SweepFolder.create(config, data.digest, sizes, revisions, path=path), data, split, encodings)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], encoders: Sequence[str] | None = None) -> "Sweep":

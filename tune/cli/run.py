@@ -134,8 +134,10 @@ def axis_to_yaml(text: str) -> str:
     """
     if text[:1] in ("[", "{") or text in ("", "null"):
         return text
-    if bounds := re.fullmatch(r"(\S+)\.\.([^\s:]+)(:log)?", text):
-        return json.dumps({"low": _number(bounds[1]), "high": _number(bounds[2]), "log": bool(bounds[3])})
+    bounds = re.fullmatch(r"(\S+)\.\.([^\s:]+)(:log)?", text)
+    ends = [_number(end) for end in bounds.groups()[:2]] if bounds else []
+    if bounds and not any(isinstance(end, str) for end in ends):  # else dots of a path, such as lsa,../models/minilm
+        return json.dumps({"low": ends[0], "high": ends[1], "log": bool(bounds[3])})
     return json.dumps([_number(choice) for choice in text.split(",")])
 
 
