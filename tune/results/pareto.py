@@ -136,7 +136,11 @@ def front_frame(
         is_trial = frame["role"] == "trial"
         frame = frame[~is_trial | (is_trial.cumsum() <= top)].reset_index(drop=True)
     if sort is not None:
-        frame = sorted_by(frame, sort).sort_values("front", ascending=False, kind="stable").reset_index(drop=True)
+        frame = (
+            sorted_by(frame, sort, objectives[0].name)
+            .sort_values("front", ascending=False, kind="stable")
+            .reset_index(drop=True)
+        )
     return frame
 
 

@@ -144,6 +144,14 @@ def test_sorting_by_another_column_keeps_ranks_and_leaves_the_unranked_below() -
     assert leaderboard(records, sort="val_accuracy")["trial"].tolist() == [0, 1, 2], "metrics: best first"
 
 
+def test_differences_are_sorted_from_the_best_whatever_the_objective() -> None:
+    records = [trial(0, 0.55), trial(1, 0.51), trial(2, 0.52), BASELINE]
+    for objective in ("val_log_loss", "val_accuracy"):
+        for column in ("delta", objective):
+            frame = leaderboard(records, objective, sort=column)
+            assert frame.loc[frame["role"] == "trial", "trial"].tolist() == [1, 2, 0], (objective, column)
+
+
 def test_states_filter_rows_without_changing_ranks() -> None:
     records = [trial(0, 0.51), trial(1, 0.1, "PRUNED"), trial(2, None, "FAIL")]
     assert leaderboard(records, states=["PRUNED", "FAIL"])["trial"].tolist() == [1, 2]
