@@ -40,11 +40,10 @@ def render_finalists(
     if markdown:
         return "\n\n".join([grid.markdown(), "\n".join(f"{note}  " for note in notes)]).rstrip()
     console = console or default_console()
-    left_out = narrowed(grid.columns, lambda some: [Grid(some, grid.rows)], console)
-    shown = [column for column in grid.columns if column.name not in left_out]
+    [shown], left_out = narrowed([grid], console)
     if left_out:
         notes.append(f"Not shown for lack of width: {', '.join(left_out)}.")
-    return f"{Grid(shown, grid.rows, row_style=grid.row_style).printed(console)}\n\n{printed_notes(notes, console)}"
+    return f"{shown.printed(console)}\n\n{printed_notes(notes, console)}"
 
 
 def finalists_grid(rows: Sequence[Mapping[str, Any]], objective: str) -> Grid:
