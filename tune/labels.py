@@ -1,4 +1,4 @@
-"""Short names of configurations and trials, the same in the progress line, in MLflow and in messages."""
+"""Short names of configurations and trials, counts and reasons: the same in progress line, MLflow and messages."""
 
 from pathlib import PurePosixPath
 
@@ -15,6 +15,22 @@ def config_label(config: FitConfig) -> str:
     """The four searched values in a few characters: `lsa d=64 α=0.05 n=5000`; a full training set is left out."""
     label = f"{encoder_label(config.encoder)} d={config.embedding_dim} α={config.noise:.2g}"
     return label if config.training_questions is None else f"{label} n={config.training_questions}"
+
+
+def counted(count: float, noun: str) -> str:
+    """`1 CPU`, `2,400 questions`, `0.5 GPUs`."""
+    number = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{number} {noun}{'s' * (count != 1)}"
+
+
+def first_line(text: str, instead: str) -> str:
+    """The first line of a text that may have many or none; of an empty one, what stands instead."""
+    return next(iter(text.strip().splitlines()), instead)
+
+
+def error_line(error: BaseException) -> str:
+    """What an error says, in one line; its type where it says nothing."""
+    return first_line(str(error), type(error).__name__)
 
 
 def seeds_text(seeds: float) -> str:

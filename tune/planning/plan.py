@@ -14,7 +14,7 @@ from tune.config import SweepConfig
 from tune.data import SweepData, check_split_seed, load_data
 from tune.engine.cluster import Node, Slots, cluster_nodes, memory_per_pack, plan_slots, ray_cluster
 from tune.engine.packing import MAX_PACK
-from tune.labels import seeds_text
+from tune.labels import counted, seeds_text
 from tune.planning.encoder_state import EncoderState, encoder_state, encodings_for_a_probe
 from tune.planning.memory import GIB, DataShape
 from tune.planning.preflight import Finding, check_folder, check_nodes, check_slots, check_tracking
@@ -45,7 +45,7 @@ class ClusterPlan:
         slots, packs = self.slots, self.packs
         size = "one by one" if packs.size == 1 else f"in packs of up to {packs.size}"
         return (
-            f"{config.trials} trial{'s' * (config.trials != 1)} x {seeds_text(config.seeds)} {size} ({packs.reason}), "
+            f"{counted(config.trials, 'trial')} x {seeds_text(config.seeds)} {size} ({packs.reason}), "
             f"{slots.count} at a time on {slots.each} each"
         )
 

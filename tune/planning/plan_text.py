@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tune.config import SearchSpace, SweepConfig
-from tune.labels import seeds_text
+from tune.labels import counted, seeds_text
 from tune.planning.memory import show_bytes
 from tune.planning.plan import ClusterPlan, DryRun
 from tune.planning.preflight import existing_ancestor
@@ -44,7 +44,7 @@ def render_plan(plan: DryRun, axes: Sequence[str], *, done: int = 0) -> str:
         lines += _entry("MLflow", _tracking(plan.tracking_uri))
     for title, texts in (("warning", plan.warnings), ("problem", plan.problems)):
         if texts:
-            lines += ["", f"{len(texts)} {title}{'s' * (len(texts) > 1)}:", *_list(texts)]
+            lines += ["", f"{counted(len(texts), title)}:", *_list(texts)]
     verdict = (
         "This sweep would be refused." if plan.problems else "Nothing stands in the way: run it without --dry-run."
     )
@@ -112,12 +112,12 @@ def _encoders(plan: DryRun) -> list[str]:
 def _cluster(cluster: ClusterPlan, config: SweepConfig) -> list[str]:
     alive = [node for node in cluster.nodes if node.alive]
     cpus, gpus = sum(node.cpus for node in alive), sum(node.gpus for node in alive)
-    where = "this machine" if config.address is None else f"{len(alive)} nodes at {config.address}"
-    lines = _entry("cluster", f"{where}: {cpus:g} CPUs, {gpus:g} GPUs, {show_bytes(sum(n.memory for n in alive))}")
+    where = "this machine" if config.address is None else f"{counted(len(alive), 'node')} at {config.address}"
+    size = f"{counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}, {show_bytes(sum(node.memory for node in alive))}"
+    lines = _entry("cluster", f"{where}: {size}")
     slots, packs = cluster.slots, cluster.packs
-    each = f"{slots.cpus} CPU{'s' * (slots.cpus > 1)}" + (f" and {slots.gpus:g} GPUs" if slots.gpus else "")
     size = "single trials" if packs.size == 1 else f"up to {packs.size} trials trained fused"
-    lines += _entry("packs", f"{size} ({packs.reason}); {slots.count} at a time, on {each} each")
+    lines += _entry("packs", f"{size} ({packs.reason}); {slots.count} at a time, on {slots.each} each")
     room = "" if packs.available is None else f"; {show_bytes(packs.available)} are available to each"
     lines += _entry("memory", f"the largest pack needs about {show_bytes(packs.memory.total)}{room}")
     if packs.seconds is not None and packs.baseline_seconds is not None:

@@ -171,9 +171,9 @@ def check_nodes(nodes: Sequence[Node]) -> list[Finding]:
     dead = [node.address for node in nodes if not node.alive]
     findings = []
     if dead:
-        findings.append(
-            Finding("warning", f"{len(dead)} of {len(nodes)} nodes are dead and left out: {', '.join(dead)}")
-        )
+        verb = "is" if len(dead) == 1 else "are"
+        text = f"{len(dead)} of {len(nodes)} nodes {verb} dead and left out: {', '.join(dead)}"
+        findings.append(Finding("warning", text))
     alive = [node for node in nodes if node.alive]
     if len(alive) < 2:
         return findings

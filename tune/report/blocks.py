@@ -11,6 +11,7 @@ from embedllm.data.matrix import SPLIT_NAMES
 from embedllm.figures import Page, SavedFigure
 from tune.figures import NotDrawn
 from tune.folder import WINNER_FOLDER
+from tune.labels import first_line
 from tune.records import TrialState
 from tune.report.commands import QUESTION, fit_command, serve_command, sweep_command, winner_command
 from tune.report.runs import SweepRun
@@ -183,9 +184,7 @@ def add_outcomes(page: Page, standings: Standings) -> Page:
     if standings.count("RUNNING"):
         facts["running"] = standings.count("RUNNING")
     page.facts(facts)
-    reasons = Counter(
-        (record.reason or "no reason given").splitlines()[0] for record in trials if record.state == "FAIL"
-    )
+    reasons = Counter(first_line(record.reason or "", "no reason given") for record in trials if record.state == "FAIL")
     if reasons:
         page.text("Why trials failed:")
         page.bullets(f"{count} × {reason}" for reason, count in reasons.most_common(REASONS))

@@ -1,7 +1,8 @@
 """A sweep as one self-contained HTML page, to be read without anything else, also while the sweep runs.
 
-write_report("sweep")                          # sweep/report.html
-write_report("sweep", Path("results.html"))
+standings = Standings.read("sweep")
+write_report(standings)                          # sweep/report.html
+write_report(standings, Path("results.html"))
 """
 
 import tempfile
@@ -14,7 +15,7 @@ from embedllm.figures import Page, SavedFigure
 from tune.data import load_data
 from tune.figures import NotDrawn
 from tune.folder import FIGURES_FOLDER
-from tune.labels import seeds_text
+from tune.labels import error_line, seeds_text
 from tune.report.blocks import (
     add_data,
     add_environment,
@@ -104,7 +105,7 @@ def describe_data(standings: Standings) -> Description | str:
     try:
         data, _ = load_data(standings.config)
     except (EmbedLLMError, OSError) as error:
-        return f"it cannot be read ({str(error).splitlines()[0]})"
+        return f"it cannot be read ({error_line(error)})"
     if data.digest != standings.folder.digest:
         return f"it has changed since the sweep: its digest is {data.digest}, it was {standings.folder.digest}"
     return describe(data)

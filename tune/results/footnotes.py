@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tune.config import OBJECTIVES
-from tune.labels import encoder_label
+from tune.labels import encoder_label, first_line
 from tune.records import TrialRecord
 from tune.results.leaderboard import baseline_record, budgets, is_comparable
 from tune.results.scores import DeltaIntervals
@@ -96,6 +96,5 @@ def _state_sentence(records: Sequence[TrialRecord]) -> str:
 
 def _shortened(reason: str | None) -> str:
     """The first line of a reason without what is the trial's own, at most 100 characters, so that equal ones count."""
-    lines = (reason or "").strip().splitlines() or ["no reason given"]
-    text = OWN_PART.sub("", lines[0])
+    text = OWN_PART.sub("", first_line(reason or "", "no reason given"))
     return text if len(text) <= 100 else text[:99] + "…"

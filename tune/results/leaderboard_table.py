@@ -8,7 +8,7 @@ from rich.console import Console
 
 from embedllm.cli.tables import render as render_rows
 from tune.config import OBJECTIVES
-from tune.labels import encoder_label
+from tune.labels import counted, encoder_label
 from tune.results.grid import (
     Column,
     Grid,
@@ -77,7 +77,7 @@ def grids(frame: pd.DataFrame, objective: str) -> list[Grid]:
     for budget in budgets:
         group = [row for row in rows if row["ranked_budget"] == budget]
         count = sum(row["role"] == "trial" for row in group)
-        ranked = f"{budget} epochs: {count} trials" if count != 1 else f"{budget} epochs: 1 trial"
+        ranked = f"{counted(budget or 0, 'epoch')}: {counted(count, 'trial')}"
         found.append(Grid(shown, group, "Not ranked" if budget is None else ranked, _row_style, _stands_out))
     return found
 

@@ -26,7 +26,7 @@ class SweepIdentity:
         params: parameters of the parent run, values of any printable type.
         tags: tags of the parent run.
         trial_tags: tags of the parent and of every child run.
-        datasets: name and digest of the data.
+        dataset: name and digest of the data; None = none is logged.
         resume: command that delivers what MLflow did not take; empty: `python -m tune resume` of the sweep.
     """
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tune.config import OBJECTIVES
 from tune.imports import import_alone
+from tune.labels import error_line
 from tune.records import TrialRecord
 from tune.tracking.identity import EXPERIMENT, SweepIdentity, claim, is_copy
 from tune.tracking.outbox import Delivery, Outbox
@@ -242,7 +243,7 @@ class MlflowTracker:
             logger.warning(
                 "the winner is not registered in MLflow as %s (%s); `python -m tune resume %s` tries again",
                 candidate.name,
-                _first_line(error),
+                error_line(error)[:300],
                 shlex.quote(str(self._outbox.path.parent)),
             )
 
@@ -269,7 +270,7 @@ class MlflowTracker:
                 "MLflow at %s cannot be written to (%s). The sweep goes on; "
                 "its trials are kept in %s and delivered later.",
                 self.tracking_uri,
-                _first_line(error),
+                error_line(error)[:300],
                 self._outbox.path,
             )
 
@@ -287,11 +288,6 @@ class MlflowTracker:
             runs.log_best(self._best_history, self._objective)
             self._best_history.clear()
         self._summary_at = time.monotonic() + SUMMARY_SECONDS
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:300]
 
 
 def _now_ms() -> int:

@@ -82,7 +82,7 @@ def test_every_problem_is_in_one_list(run: Run, home: Path) -> None:
     assert f"the MLflow tracking server {dead} does not answer (Connection refused)" in out
     assert "training_questions goes up to 1000 but there are 160 training questions" in out
     assert "question encoder './nowhere': no such folder" in out
-    assert "slots is 9 but only 2 packs of 1 CPUs and 0 GPUs fit" in out
+    assert "slots is 9 but a cluster of 2 CPUs and 0 GPUs has room for only 2 packs of 1 CPU; ask" in out
     assert out.endswith("This sweep would be refused.")
 
 

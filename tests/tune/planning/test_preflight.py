@@ -139,7 +139,7 @@ def test_one_problem_is_told_by_itself_and_warnings_are_passed_on() -> None:
 
 def test_dead_nodes_are_named() -> None:
     text = only(check_nodes([node("a"), node("b", alive=False)]), "warning")
-    assert text == "1 of 2 nodes are dead and left out: 10.0.0.98"
+    assert text == "1 of 2 nodes is dead and left out: 10.0.0.98"
 
 
 def test_packs_must_fit_single_nodes() -> None:
