@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from embedllm.checks import not_among, not_counts, not_gpus, too_small
@@ -244,6 +245,11 @@ class SweepConfig:
         if self.objectives is None:
             return [Objective(self.objective, self.direction)]
         return [goal for goal in self.objectives if isinstance(goal, Objective)]
+
+    @property
+    def data_name(self) -> str:
+        """What the data is called: its folder's name."""
+        return "simulated data" if self.data is None else Path(self.data).name
 
     @property
     def learns(self) -> bool:

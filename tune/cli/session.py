@@ -63,7 +63,7 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     earlier = _finished(folder.path)
     introduction = _introduction(sweep, config)
     _note(introduction)
-    provenance = Provenance.collect(data_name=_data_name(config), data_digest=sweep.data.digest)
+    provenance = Provenance.collect(data_name=config.data_name, data_digest=sweep.data.digest)
     note_run(folder.path, provenance)
     tracker = MlflowTracker.start(
         folder.path.name,
@@ -126,7 +126,7 @@ def _introduction(sweep: Sweep, config: SweepConfig) -> str:
     axes = [f"  {name} {show_axis(axis)}" for name, axis in config.space.axes().items()]
     return "\n".join(
         [
-            f"data    {_data_name(config)}: {data.num_models} models, {data.num_questions:,} questions ({sides})",
+            f"data    {config.data_name}: {data.num_models} models, {data.num_questions:,} questions ({sides})",
             f"search  {', '.join(map(str, config.goals))} with {config.sampler}, pruner {config.pruner}, over",
             *axes,
             f"folder  {config.out}",
@@ -181,7 +181,7 @@ def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
 def _candidate(result: SweepResult) -> Candidate | None:
     """The winner as it is registered, if there is one and it is wanted."""
     config, winner = result.config, result.winner
-    name = registered_name(config.register, _data_name(config))
+    name = registered_name(config.register, config.data_name)
     if winner is None or name is None:
         return None
     scores = ", ".join(
@@ -212,10 +212,6 @@ def _shortest(path: Path) -> str:
 def _typed(path: Path) -> str:
     """The same in a command line."""
     return shlex.quote(_shortest(path))
-
-
-def _data_name(config: SweepConfig) -> str:
-    return "simulated data" if config.data is None else Path(config.data).name
 
 
 def _parameters(config: SweepConfig) -> dict[str, Any]:

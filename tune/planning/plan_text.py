@@ -69,7 +69,7 @@ def _list(texts: Sequence[str]) -> list[str]:
 
 
 def _data(plan: DryRun) -> str:
-    name = "simulated data" if plan.config.data is None else str(plan.config.data)
+    name = plan.config.data or plan.config.data_name
     if plan.data is None or plan.split is None:
         return f"{name}: cannot be used, see below"
     data, split = plan.data, plan.split

@@ -13,7 +13,7 @@ from tune.figures import NotDrawn
 from tune.folder import WINNER_FOLDER
 from tune.labels import first_line
 from tune.records import TrialState
-from tune.report.commands import QUESTION, fit_command, serve_command, sweep_command, winner_command
+from tune.report.commands import QUESTION, champion_command, fit_command, sweep_command, winner_command
 from tune.report.runs import SweepRun
 from tune.results.finalists_table import finalist_notes, finalists_grid
 from tune.results.footnotes import unranked_footnotes
@@ -119,7 +119,7 @@ def add_winner(page: Page, standings: Standings) -> Page:
         f'artifact = load_artifact("{standings.path.name}/{WINNER_FOLDER}")\n'
         f'artifact.predict_proba(["{QUESTION}"])   # (models, questions), P(right answer)'
     )
-    serving = serve_command(standings.path, standings.config)
+    serving = champion_command(standings.path, standings.config)
     if serving is None:
         return page
     page.text("Over HTTP, from MLflow; `champion` is the best version registered under this name, by validation:")

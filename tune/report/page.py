@@ -93,10 +93,10 @@ def report_page(
 def leaderboard_page(standings: Standings, title: str = "Leaderboard of the sweep") -> Page:
     """An empty page with the sweep's name."""
     config = standings.config
-    data = "simulated data" if config.data is None else Path(config.data).name
     done = standings.count("COMPLETE") + standings.count("PRUNED")
     return Page(
-        f"{title} {standings.path.name}", f"{data}: {done} of {config.trials} trials, {seeds_text(config.seeds)} each"
+        f"{title} {standings.path.name}",
+        f"{config.data_name}: {done} of {config.trials} trials, {seeds_text(config.seeds)} each",
     )
 
 
