@@ -154,7 +154,7 @@ def _described(record: TrialRecord, standings: Standings) -> str:
 
 def _called(row: Mapping[str, Any]) -> str:
     """A method as it stands in a sentence."""
-    return SPOKEN.get(row["method"], str(row["title"]).partition(":")[0])
+    return SPOKEN.get(row["method"], str(row["title"]))
 
 
 def _with_sd(record: TrialRecord, metric: str) -> str:

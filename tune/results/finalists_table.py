@@ -53,7 +53,7 @@ def finalists_grid(rows: Sequence[Mapping[str, Any]], objective: str) -> Grid:
     def metric(name: str) -> Callable[[Row], str]:
         return lambda row: with_spread(plain_value(row.get(name)), plain_value(row.get(f"{name}_se")))
 
-    columns = [Column("method", lambda row: row["title"].partition(":")[0], None, "method", numeric=False)]
+    columns = [Column("method", lambda row: row["title"], None, "method", numeric=False)]
     for place, name in enumerate(dict.fromkeys((first, *ORDER))):
         if any(row.get(name) is not None for row in rows):
             keep = None if place == 0 else 20 - place
@@ -85,11 +85,14 @@ def finalist_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     spread = [f"{name} {row[f'{name}_sd']:.4f}" for row in rows[:1] for name in ORDER if f"{name}_sd" in row]
     if spread:
         lines.append(f"Standard deviation over seeds, winner: {', '.join(map(_spelt, spread))}.")
-    described = [f"{row['title']} ({row['note']})" if row.get("note") else str(row["title"]) for row in rows]
-    lines.append(
-        "; ".join(text for row, text in zip(rows, described, strict=True) if row.get("note") or ":" in text) + "."
-    )
-    return lines
+    described = [_described(row) for row in rows if row.get("about") or row.get("note")]
+    return [*lines, f"{'; '.join(described)}."] if described else lines
+
+
+def _described(row: Row) -> str:
+    """`trial 7: lsa d=16 α=0.05 (chosen on val)`."""
+    text = f"{row['title']}: {row['about']}" if row.get("about") else str(row["title"])
+    return f"{text} ({row['note']})" if row.get("note") else text
 
 
 def _spelt(text: str) -> str:

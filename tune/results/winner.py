@@ -16,9 +16,8 @@ from tune.folder import FINALISTS_FOLDER, WINNER_FOLDER, WINNER_TABLE
 from tune.json_file import read_json, write_json
 from tune.records import TrialRecord
 from tune.results.finalists import Finalist, finalist_rows
-from tune.results.pareto import amount_text, pareto_front
+from tune.results.pareto import pareto_front
 from tune.results.scores import read_scores, write_scores
-from tune.search.objectives import COSTS
 from tune.search.study import has_baseline, ranking
 
 if TYPE_CHECKING:
@@ -107,10 +106,6 @@ def crown(sweep: "Sweep", records: Sequence[TrialRecord]) -> Winner:
     ]
     best = judged[0]
     rows = finalist_rows(sweep, finalists, records)
-    for row, record in zip(rows, chosen, strict=False):  # the finalists' rows come first
-        costs = [amount_text(record, goal.name) for goal in settings.goals[1:] if goal.name in COSTS]
-        if costs:
-            row["title"] = row["title"].replace(":", f" ({', '.join(costs)}):", 1)
     artifact = check_target(path / WINNER_FOLDER)
     with replaced_folder(artifact) as staging:
         shutil.copytree(best.artifact, staging, dirs_exist_ok=True)

@@ -111,7 +111,7 @@ def test_the_headline_says_who_won_and_how_sure_that_is(trained_sweep: Path) -> 
 def test_the_verdict_is_the_intervals(trained_sweep: Path, delta: tuple[float, float, float], said: str) -> None:
     standings = Standings.read(trained_sweep)
     assert standings.winner is not None
-    other = {"method": "knn", "title": "kNN", "note": ""} | dict(
+    other = {"method": "knn", "title": "kNN", "about": "", "note": ""} | dict(
         zip(("log_loss_delta", "log_loss_delta_low", "log_loss_delta_high"), delta, strict=True)
     )
     finalist = other | {"method": "finalist", "title": "trial 99"}
