@@ -35,7 +35,6 @@ from tune.search.study import (
     best_record,
     count_finished,
     has_baseline,
-    is_lost,
     read_records,
 )
 
@@ -76,7 +75,7 @@ class SweepResult:
 
     def count(self, state: str) -> int:
         """Number of trials in a state; lost trials, which were run again, are not counted as failed."""
-        return sum(r.role == "trial" and r.state == state and not is_lost(r) for r in self.records)
+        return sum(r.role == "trial" and r.state == state and not r.lost for r in self.records)
 
 
 @dataclass(frozen=True)
@@ -179,7 +178,7 @@ class Sweep:
                 if folder != self.folder:
                     folder.save()  # not before the study is ours: another process may be running it to its own target
                 for record in study.records():
-                    if record.state != "RUNNING" and not is_lost(record):
+                    if record.state != "RUNNING" and not record.lost:
                         for listener in listeners:
                             listener.trial_finished(record)
                 if not study.settled(config.trials):  # else there is nothing to start Ray for
@@ -260,7 +259,7 @@ def retargeted(folder: SweepFolder, trials: int | None) -> SweepFolder:
 
 def _refuse_failure(path: Path, records: Sequence[TrialRecord], stopped: str | None) -> None:
     """Raise SweepFailed where no trial succeeded, unless time ran out before one could fail."""
-    failed = [record for record in records if record.role == "trial" and record.state == "FAIL" and not is_lost(record)]
+    failed = [record for record in records if record.role == "trial" and record.state == "FAIL" and not record.lost]
     if stopped is not None and not failed:
         return
     reasons = sorted({record.reason for record in failed if record.reason})

@@ -22,7 +22,7 @@ from tune.results.standings import Standings
 from tune.results.standings_table import standings_text
 from tune.runner import Sweep, SweepResult, retargeted
 from tune.search.lock import refuse_locked
-from tune.search.study import JOURNAL_FILE, best_record, count_finished, is_lost, read_records
+from tune.search.study import JOURNAL_FILE, best_record, count_finished, read_records
 from tune.tracking.provenance import Provenance
 from tune.tracking.serving import CHAMPION, Candidate, Registered, registered_name, serve_command
 from tune.tracking.tracker import MlflowTracker
@@ -225,7 +225,7 @@ def _finished(folder: Path) -> list[TrialRecord]:
     """Trials of earlier runs of this sweep."""
     if not (folder / JOURNAL_FILE).exists():
         return []
-    return [record for record in read_records(folder) if record.state != "RUNNING" and not is_lost(record)]
+    return [record for record in read_records(folder) if record.state != "RUNNING" and not record.lost]
 
 
 def _note(line: str) -> None:

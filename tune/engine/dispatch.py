@@ -11,7 +11,7 @@ from tune.config import SweepConfig
 from tune.engine.packing import CPU_MEMBERS, Pack, fusion_kinds, make_packs
 from tune.records import SweepListener, TrialRecord
 from tune.search.pruning import History
-from tune.search.study import SweepStudy, is_lost
+from tune.search.study import SweepStudy
 
 logger = logging.getLogger(__name__)
 
@@ -220,7 +220,7 @@ class Dispatcher:
         self._notify("trial_finished", record)
 
     def _count(self, record: TrialRecord) -> None:
-        if record.role == "trial" and not is_lost(record):
+        if record.role == "trial" and not record.lost:
             self._finished += record.state in ("COMPLETE", "PRUNED")
             self._failed += record.state == "FAIL"
 

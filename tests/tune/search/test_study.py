@@ -11,7 +11,7 @@ from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.search.journal import BatchedJournal
-from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, is_exhausted, is_lost, read_records
+from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, is_exhausted, read_records
 
 SMALL = SearchSpace(
     encoder=["lsa"], embedding_dim=[4, 8], noise=[0.0, 0.1], training_questions=[0.5, 1.0], learning_rate=[0.01],
@@ -89,8 +89,8 @@ def test_trials_left_running_are_lost_and_run_again(tmp_path: Path) -> None:
     with SweepStudy(tmp_path, config, 1000) as second:
         records = [record for record in second.records() if record.role == "trial"]
         assert [record.state for record in records] == ["FAIL", "COMPLETE", "FAIL"]
-        assert [is_lost(record) for record in records] == [True, False, True]
-        assert records[0].reason == "lost: the driver ended before this trial did"
+        assert [record.lost for record in records] == [True, False, True]
+        assert records[0].reason == "the driver ended before this trial did"
         assert second.waiting() == 2
         assert second.ask_baseline() is not None
         again = second.ask(3)
