@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from embedllm.errors import ConfigError
@@ -30,15 +30,15 @@ class SweepFolder:
         path: absolute.
         config: the sweep's configuration.
         digest: digest of the data it ran on.
-        questions: number of questions on each side: `train`, `val`, `test`; empty for sweeps of older versions.
-        encoders: question encoder -> its revision; empty for sweeps of older versions.
+        questions: number of questions on each side: `train`, `val`, `test`.
+        encoders: question encoder -> its revision.
     """
 
     path: Path
     config: SweepConfig
     digest: str
-    questions: Mapping[str, int] = field(default_factory=dict)
-    encoders: Mapping[str, str] = field(default_factory=dict)
+    questions: Mapping[str, int]
+    encoders: Mapping[str, str]
 
     @classmethod
     def create(
@@ -54,9 +54,9 @@ class SweepFolder:
 
         Args:
             config: the sweep's configuration.
-            digest: as of the class, like `questions` and `encoders`.
-            questions: None = not known.
-            encoders: None = not known.
+            digest: as of the class, like the next two.
+            questions: None = none.
+            encoders: None = none.
             path: as :func:`sweep_path` gave it; None asks for it. Where another sweep without a name has taken it
                 meanwhile, a number is appended.
 
@@ -91,7 +91,7 @@ class SweepFolder:
         try:
             config = SweepConfig.from_json(json.dumps(content["config"]))
             digest = content["data_digest"]
-            questions, encoders = content.get("questions", {}), content.get("encoders", {})
+            questions, encoders = content["questions"], content["encoders"]
         except (KeyError, TypeError) as error:
             raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
         return cls(file.parent, config.replace(out=str(file.parent)), digest, questions, encoders)

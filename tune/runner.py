@@ -137,8 +137,9 @@ class Sweep:
             )
         encodings = encode(encoders or folder.config.space.encoder, data, split)
         for name, found in encodings.items():
-            began, now = folder.encoders.get(name), found.encoder.revision
-            if began is not None and began != now:
+            now = found.encoder.revision
+            began = folder.encoders.get(name, now)
+            if began != now:
                 raise ConfigError(
                     f"the question encoder {name} has changed: its revision is {now}, {folder.path} began with "
                     f"{began}; trials on different encodings cannot be compared: bring that one back, or start anew"

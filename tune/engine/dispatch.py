@@ -203,8 +203,7 @@ class Dispatcher:
         for trial in trials:
             if trial.state.name not in curves or trial.user_attrs["config"]["epochs"] != config.epochs:
                 continue
-            # Trials of older versions have no generation; they have all ended.
-            if generation is None or trial.user_attrs.get("generation", -1) < generation:
+            if generation is None or trial.user_attrs["generation"] < generation:
                 curve = trial.user_attrs["result"]["curves"][self._config.objective]
                 curves[trial.state.name][trial.number] = curve
         origins = {trial.number: trial.user_attrs["origin"] for trial in trials if "origin" in trial.user_attrs}

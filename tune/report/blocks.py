@@ -83,7 +83,7 @@ def add_winner(page: Page, standings: Standings) -> Page:
         best = next(record for record in standings.records if record.role == "trial" and record.trial == winner.trial)
     config = best.config
     training = config.training_questions
-    everything = training is None or training == standings.folder.questions.get("train")
+    everything = training is None or training == standings.folder.questions["train"]
     page.facts(
         {
             "trial": best.trial,
@@ -138,7 +138,6 @@ def add_figures(page: Page, figures: Sequence[SavedFigure | NotDrawn]) -> Page:
 
 def add_data(page: Page, standings: Standings, description: Description | str) -> Page:
     """What the sweep learned from: sizes, base rates, benchmarks, the best models; or why that cannot be told."""
-    sizes = standings.folder.questions
     if isinstance(description, str):
         return page.text(f"The data cannot be described: {description}.")
     [row] = description.as_rows()["summary"]
@@ -152,9 +151,8 @@ def add_data(page: Page, standings: Standings, description: Description | str) -
         f"{row['always_majority']:.4f}, per model: {row['majority_per_model']:.4f}, "
         f"per model and benchmark: {row['majority_per_model_and_benchmark']:.4f}",
         "digest": f"`{row['digest']}`",
+        "split": f"{', '.join(f'{standings.folder.questions[side]:,} {side}' for side in SPLIT_NAMES)} questions",
     }
-    if sizes:
-        facts["split"] = f"{', '.join(f'{sizes[side]:,} {side}' for side in SPLIT_NAMES)} questions"
     page.facts(facts)
     benchmarks = description.benchmarks[["benchmark", "questions", "accuracy", "best_model", "best_accuracy"]]
     shown = benchmarks.sort_values("questions", ascending=False, kind="stable").head(SHOWN_BENCHMARKS)
@@ -214,7 +212,7 @@ def add_reproduction(page: Page, standings: Standings) -> Page:
 def add_environment(page: Page, standings: Standings, runs: Sequence[SweepRun]) -> Page:
     """What it ran on: code, packages, machine, and every command given."""
     if not runs:
-        return page.text("Not recorded: the sweep was run by an older version.")
+        return page.text("Not recorded: the sweep was run from Python, not by `python -m tune`.")
     last = runs[-1].provenance
     page.facts(
         {

@@ -63,12 +63,10 @@ def search_sentence(standings: Standings) -> str:
         f"{config.trials} trials, {seeds_text(config.seeds)} each, searched {_listed(varied) or 'one configuration'} "
         f"for the {goals}."
     )
-    if sizes:
-        text += (
-            f" They trained on up to {sizes['train']:,} questions and were ranked on {sizes['val']:,} others; "
-            f"{sizes['test']:,} more were kept for the finalists."
-        )
-    return text
+    return (
+        f"{text} They trained on up to {sizes['train']:,} questions and were ranked on {sizes['val']:,} others; "
+        f"{sizes['test']:,} more were kept for the finalists."
+    )
 
 
 def _progress(standings: Standings) -> str | None:
@@ -130,9 +128,8 @@ def _verdict(standings: Standings) -> str | None:
     title = quantity_title(f"test_{metric}").removeprefix("test ")
     error = row.get(f"{metric}_se")
     reached = f"{row[metric]:.4f}" + ("" if error is None else f" ± {error:.4f}")
-    questions = f"{row['questions']:,} " if "questions" in row else ""
     text = (
-        f"On the {questions}test questions, which nothing was chosen by, "
+        f"On the {row['questions']:,} test questions, which nothing was chosen by, "
         f"trial {standings.winner.trial} has {title} {reached}."
     )
     if judged["better"]:
@@ -147,7 +144,7 @@ def _verdict(standings: Standings) -> str | None:
 def _described(record: TrialRecord, standings: Standings) -> str:
     """`lsa, dimension 27, α 0.054, all training questions`."""
     config, count = record.config, record.config.training_questions
-    everything = count is None or count == standings.folder.questions.get("train")
+    everything = count is None or count == standings.folder.questions["train"]
     size = "all training questions" if everything else f"{count:,} training questions"
     return f"{encoder_label(config.encoder)}, dimension {config.embedding_dim}, α {config.noise:.2g}, {size}"
 

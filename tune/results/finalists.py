@@ -82,20 +82,19 @@ def finalist_rows(
 
 
 def finalist_metrics(
-    rows: Sequence[Mapping[str, Any]], winner: int, baseline: TrialRecord | None
+    rows: Sequence[Mapping[str, Any]], baseline: TrialRecord | None
 ) -> dict[tuple[str, int], dict[str, float]]:
     """(role, trial) -> test metrics and their `_sd`, of the finalists among the trials and of the baseline.
 
     Args:
         rows: made by :func:`finalist_rows`.
-        winner: the winner's trial number.
         baseline: the paper's recipe, where it is finished.
     """
     found = {}
     for row in rows:
         if row["method"] in ("winner", "finalist"):
             names = [name for metric in METRICS for name in (metric, f"{metric}_sd") if name in row]
-            found["trial", int(row.get("trial", winner))] = {f"test_{name}": row[name] for name in names}
+            found["trial", int(row["trial"])] = {f"test_{name}": row[name] for name in names}
     if baseline is not None:
         known = {name: value for name, value in baseline.metrics.items() if name.startswith("test_")}
         found[baseline.role, baseline.trial] = known

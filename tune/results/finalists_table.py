@@ -31,7 +31,7 @@ def render_finalists(
     """The table with its notes as text without a final newline.
 
     Args:
-        rows: made by :func:`tune.results.finalists.finalist_rows`; sweeps of older versions lack some columns.
+        rows: made by :func:`tune.results.finalists.finalist_rows`.
         objective: the sweep's; its differences to the winner are shown.
         markdown: Markdown instead of aligned text.
         console: whose width and colours to use; default the terminal's, or 100 columns without colours.
@@ -74,9 +74,8 @@ def compared_metric(objective: str) -> str:
 def finalist_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What one must know to read the table."""
     lines = []
-    questions = next((f"{row['questions']:,} " for row in rows if "questions" in row), "")
     if any(name.endswith("_se") for row in rows for name in row):
-        lines.append(f"±: standard error over the {questions}test questions.")
+        lines.append(f"±: standard error over the {rows[0]['questions']:,} test questions.")
     if any(name.endswith("_delta") for row in rows for name in row):
         lines.append(
             "Δ: method − winner, with its paired 95 % percentile interval over questions, seeds averaged; where that "

@@ -90,16 +90,15 @@ class Standings:
         self, *, top: int | None = None, sort: str | None = None, states: Collection[TrialState] | None = None
     ) -> pd.DataFrame:
         """The leaderboard; see :func:`tune.results.leaderboard.leaderboard`."""
-        winner = -1 if self.winner is None else self.winner.trial
         return leaderboard(
             self.records,
             self.objective,
             top=top,
             sort=sort,
             states=states,
-            num_train=self.folder.questions.get("train"),
+            num_train=self.folder.questions["train"],
             intervals=self.intervals,
-            finalists=finalist_metrics(self.finalists, winner, self.baseline),
+            finalists=finalist_metrics(self.finalists, self.baseline),
         )
 
     def footnotes(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedllm.config import FitConfig
-from embedllm.errors import EmbedLLMError
+from embedllm.errors import ConfigError, EmbedLLMError
 from embedllm.storage import replaced_folder
 from tune.config import SweepConfig
 from tune.folder import FINALISTS_FOLDER, WINNER_FOLDER, WINNER_TABLE
@@ -132,19 +132,22 @@ def read_winner(path: Path) -> Winner | None:
     """The winner crowned last in a sweep's folder, and the other finalists, if any.
 
     Raises:
-        ConfigError: if `winner.json` is damaged.
+        ConfigError: if `winner.json` cannot be read.
     """
     file = path / WINNER_TABLE
     if not file.is_file():
         return None
-    content = read_json(file, "delete it: `python -m tune resume` then judges the finalists again")
-    best = (content["trial"], FitConfig(**content["config"]), content["metrics"], path / WINNER_FOLDER)
-    finalists = [
-        JudgedTrial(one["trial"], FitConfig(**one["config"]), one["metrics"], finalist_folder(path, one["trial"]))
-        for one in content.get("finalists", [])
-    ]
-    # Sweeps of older versions have no finalists but the winner, and its artifact in the winner's folder only.
-    return Winner(*best, content["rows"], finalists or [JudgedTrial(*best)])
+    remedy = "delete it: `python -m tune resume` then judges the finalists again"
+    content = read_json(file, remedy)
+    try:
+        finalists = [
+            JudgedTrial(one["trial"], FitConfig(**one["config"]), one["metrics"], finalist_folder(path, one["trial"]))
+            for one in content.get("finalists", [])
+        ]
+        config, rows = FitConfig(**content["config"]), content["rows"]
+        return Winner(content["trial"], config, content["metrics"], path / WINNER_FOLDER, rows, finalists)
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
 
 
 def _judge(sweep: "Sweep", fitter: "PackFitter", record: TrialRecord) -> Finalist:
