@@ -61,7 +61,6 @@ class SweepResult:
             before its target.
         stopped: why the sweep ended before its target, or None.
         seconds: wall time of this run, start-up included.
-        startup_seconds: share of it before the first pack was sent to a worker.
     """
 
     folder: Path
@@ -71,7 +70,6 @@ class SweepResult:
     winner: "Winner | None"
     stopped: str | None
     seconds: float
-    startup_seconds: float
 
     def count(self, state: str) -> int:
         """Number of trials in a state; lost trials, which were run again, are not counted as failed."""
@@ -172,7 +170,7 @@ class Sweep:
         began = time.monotonic()
         folder = retargeted(self.folder, trials)
         config = folder.config
-        stopped, startup = None, 0.0
+        stopped = None
         # Ray takes more than a second to end, waiting: meanwhile the winner is judged.
         with ThreadPoolExecutor(1, "end-of-ray") as aside:
             with SweepStudy(folder.path, config, len(self.split.train)) as study, ExitStack() as running:
@@ -185,7 +183,7 @@ class Sweep:
                 if not study.settled(config.trials):  # else there is nothing to start Ray for
                     resources = running.enter_context(ray_cluster(config.address))
                     dispatcher, slots = self._plan(study, config, resources, listeners, on_plan)
-                    startup = self._train(dispatcher, slots, folder) - began
+                    self._train(dispatcher, slots, folder)
                     stopped = dispatcher.stopped
                     if on_searched is not None:
                         on_searched(read_records(folder.path))
@@ -199,7 +197,7 @@ class Sweep:
                 from tune.results.winner import crown
 
                 winner = crown(self, records)
-        return SweepResult(folder.path, config, records, best, winner, stopped, time.monotonic() - began, startup)
+        return SweepResult(folder.path, config, records, best, winner, stopped, time.monotonic() - began)
 
     def _plan(
         self,
@@ -226,18 +224,16 @@ class Sweep:
         )
         return dispatcher, plan.slots
 
-    def _train(self, dispatcher: Dispatcher, slots: Slots, folder: SweepFolder) -> float:
-        """Have Ray's workers train packs until the dispatcher is done; the time at which they were asked to."""
+    def _train(self, dispatcher: Dispatcher, slots: Slots, folder: SweepFolder) -> None:
+        """Have Ray's workers train packs until the dispatcher is done."""
         import_alone("tune.engine.execution")
         from tune.engine.execution import run_orders
         from tune.engine.worker import PackWorker, SweepPayload
 
         import_aside("tune.engine.fitting")  # to judge the winner, PyTorch among it: while the workers train
-        began = time.monotonic()
         with graceful_interrupt(dispatcher.stop):
             payload = SweepPayload(folder.config, self._source())
             run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER)
-        return began
 
     def _source(self) -> SweepData:
         matrices = {name: encodings.matrix for name, encodings in self.encodings.items()}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from tune.config import SearchSpace, SweepConfig
 from tune.labels import counted, seeds_text
+from tune.planning.dry_run import DryRun
 from tune.planning.memory import show_bytes
-from tune.planning.plan import ClusterPlan, DryRun
+from tune.planning.plan import ClusterPlan
 from tune.planning.preflight import existing_ancestor
 from tune.planning.schedule import PackPlan, show_seconds
 from tune.search.space import space_size

@@ -1,7 +1,7 @@
 """How a leaderboard looks: aligned text for people, Markdown and HTML for reports, CSV and JSON for programs."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from rich.console import Console
@@ -70,7 +70,7 @@ def render(
 def grids(frame: pd.DataFrame, objective: str) -> list[Grid]:
     """The leaderboard as tables for people: one, or one per budget and one of what is not ranked."""
     shown, rows = columns(frame, objective), plain_rows(frame)
-    budgets = list(dict.fromkeys(row["ranked_budget"] for row in rows))
+    budgets: list[Any] = list(dict.fromkeys(row["ranked_budget"] for row in rows))
     if len(set(budgets) - {None}) < 2:
         return [Grid(shown, rows, row_style=_row_style, stands_out=_stands_out)]
     found = []
