@@ -40,7 +40,7 @@ def seeds_text(seeds: float) -> str:
 
 def exhausted_text(finished: int, target: int) -> str:
     """That a finite space ended before the target was reached."""
-    return f"The search space has no further configuration: {finished} trials instead of {target}."
+    return f"The search space has no more configurations: {finished} trials instead of {target}."
 
 
 def trial_label(record: TrialRecord) -> str:

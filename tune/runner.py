@@ -262,7 +262,7 @@ def _refuse_failure(path: Path, records: Sequence[TrialRecord], stopped: str | N
     reasons = sorted({record.reason for record in failed if record.reason})
     raise SweepFailed(
         f"no trial of {path} succeeded ({stopped or 'all failed'}); "
-        f"reasons: {'; '.join(reasons[:3]) or 'none was finished'}"
+        f"reasons: {'; '.join(reasons[:3]) or 'no trial finished'}"
     )
 
 

@@ -136,8 +136,8 @@ def test_a_full_disk_tears_no_journal(tmp_path: Path, monkeypatch: pytest.Monkey
     sweep, folder = SweepConfig(trials=4), tmp_path
     advice = (
         f"the sweep's folder {folder} cannot be written to ([Errno 28] No space left on device: "
-        f"'{folder / 'journal.log'}'); free space or make it writable, then `python -m tune resume {folder}` goes on: "
-        "finished trials are kept"
+        f"'{folder / 'journal.log'}'); free space or make it writable, then run `python -m tune resume {folder}` to "
+        "continue: finished trials are kept"
     )
     study = SweepStudy(folder, sweep, 1000)
     told = [TrialRecord(number, "FAIL", fit, reason="diverged") for number, fit in study.ask(3)]

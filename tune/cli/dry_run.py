@@ -35,14 +35,10 @@ def plan_resumed(folder: SweepFolder, trials: int | None) -> int:
         done, baseline = count_finished(records), not has_baseline(records)
         exhausted = is_exhausted(records, config)
     if done >= config.trials and not baseline:
-        print(
-            f"{folder.path}\nhas reached its target: {done} of {config.trials} trials are finished; nothing is to run"
-        )
+        print(f"{folder.path}\nhas reached its target: {done} of {config.trials} trials finished; nothing left to run")
         return 0
     if exhausted and not baseline:
-        print(
-            f"{folder.path}\nhas tried every configuration of its space: {done} trials are finished; nothing is to run"
-        )
+        print(f"{folder.path}\nhas tried every configuration of its space: {done} trials finished; nothing left to run")
         return 0
     findings = []
     if is_locked(folder.path):

@@ -51,14 +51,14 @@ GROUPS = {
 """Fields of `SweepConfig` under the headings of `--help`."""
 
 SPACE_HELP = """\
-An AXIS is a list of choices, as lsa,all-MiniLM-L6-v2 or 0,0.05 (a single one fixes it), a range LOW..HIGH, or a range
-sampled on the logarithm, LOW..HIGH:log."""
+An AXIS is a list of choices, e.g. lsa,all-MiniLM-L6-v2 or 0,0.05 (a single one fixes it), a range LOW..HIGH, or a range
+sampled on a log scale, LOW..HIGH:log."""
 
 
 OBJECTIVES_HELP = f"""\
-Several at once, as val_log_loss:min,training_questions:min, for the Pareto front between them; :min and :max may be
-left out. The first, a validation metric, decides the winner. Metrics: {", ".join((*OBJECTIVES, *TRAINING_METRICS))},
-each also with _sd. Costs: {", ".join(COSTS)}."""
+Several at once, e.g. val_log_loss:min,training_questions:min, for the Pareto front between them; :min and :max may be
+left out. The first must be a validation metric and decides the winner.
+Metrics: {", ".join((*OBJECTIVES, *TRAINING_METRICS))}, each also with _sd. Costs: {", ".join(COSTS)}."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -69,7 +69,7 @@ def add_arguments(parser: Parser) -> None:
         type=str,
         default=argparse.SUPPRESS,
         metavar="DATA",
-        help="folder written by `embedllm data import`; none: simulated data, the quick start",
+        help="folder written by `embedllm data import` (default: simulated data)",
     )
     parser.add_config_file()
     defaults = SweepConfig()
@@ -88,7 +88,7 @@ def add_dry_run(parser: Parser) -> None:
     parser.general.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the plan with memory and minutes, measured, and what would be refused; start nothing",
+        help="print the plan, with estimates of memory and time, and any problems; start nothing",
     )
 
 

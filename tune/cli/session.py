@@ -39,7 +39,7 @@ def conduct(sweep: Sweep, *, trials: int | None = None) -> int:
         return _conduct(sweep, trials=trials)
     except KeyboardInterrupt:
         out = _typed(sweep.folder.path)
-        _note(f"\naborted; what is finished is kept, `python -m tune resume {out}` goes on")
+        _note(f"\naborted; finished trials are kept: run `python -m tune resume {out}` to continue")
         raise
 
 
@@ -143,10 +143,10 @@ def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str
     if result.stopped is None and finished < wanted:
         blocks.append(exhausted_text(finished, wanted))
     if result.winner is None:
-        blocks.append(f"Ended early: {result.stopped}. `python -m tune resume {out}` goes on.")
+        blocks.append(f"Ended early: {result.stopped}. Run `python -m tune resume {out}` to continue.")
     else:
         comparison = render_finalists(result.winner.rows, result.config.objective)
-        blocks.append(f"On the test questions, looked at for finalists only:\n\n{comparison}")
+        blocks.append(f"On the test questions, evaluated for finalists only:\n\n{comparison}")
         blocks.append(f'`embedllm route {_typed(result.winner.artifact)} "QUESTION"` uses the winner.')
     # A line of its own, not a footnote: a command broken in two cannot be pasted.
     blocks.append(f"MLflow: {how_to_view(tracking_uri)}")
@@ -171,7 +171,7 @@ def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
     try:
         page = write_report(standings, figures=drawing.result())
     except Exception as error:
-        retry = f"`python -m tune report {_typed(standings.path)}` tries again"
+        retry = f"run `python -m tune report {_typed(standings.path)}` to try again"
         _note(f"warning: no report: {type(error).__name__}: {error}; {retry}")
         return []
     print(f"Report: {_shortest(page)}")

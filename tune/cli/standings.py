@@ -20,7 +20,7 @@ def read_standings(path: str | None) -> Standings:
     if lost:
         print(
             f"{'1 trial was' if lost == 1 else f'{lost} trials were'} running when the sweep's process was killed; "
-            f"`python -m tune resume {path or folder.path}` runs {'it' if lost == 1 else 'them'} again",
+            f"run `python -m tune resume {path or folder.path}` to train {'it' if lost == 1 else 'them'} again",
             file=sys.stderr,
         )
     return Standings.read(folder.path)

@@ -117,5 +117,5 @@ def _advice(config: SweepConfig, shape: DataShape, slots: Slots, packs: PackPlan
     if not gpu and slots.count > 1:
         choices.append("use fewer slots")
     if config.seeds > 1:
-        choices.append("fewer seeds")
-    return ", or ".join([*choices, "a smaller embedding_dim"])
+        choices.append("use fewer seeds")
+    return ", or ".join([*choices, "use a smaller embedding_dim"])

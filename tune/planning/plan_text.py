@@ -1,4 +1,4 @@
-"""The plan that `--dry-run` prints: what would run, where, how long, and everything that would be refused."""
+"""The plan that `--dry-run` prints: what would run, where, how long, and everything that would stop it."""
 
 import shutil
 import textwrap
@@ -46,9 +46,7 @@ def render_plan(plan: DryRun, axes: Sequence[str], *, done: int = 0) -> str:
     for title, texts in (("warning", plan.warnings), ("problem", plan.problems)):
         if texts:
             lines += ["", f"{counted(len(texts), title)}:", *_list(texts)]
-    verdict = (
-        "This sweep would be refused." if plan.problems else "Nothing stands in the way: run it without --dry-run."
-    )
+    verdict = "This sweep cannot run." if plan.problems else "No problems found: run it without --dry-run."
     return "\n".join([*lines, "", verdict])
 
 
@@ -78,7 +76,7 @@ def _data(plan: DryRun) -> str:
     return (
         f"{name}: {data.num_models} models x {data.num_questions:,} questions"
         + (f", {missing:.1%} of the cells missing" if missing else "")
-        + f"; {len(split.train):,} to train on, {len(split.val):,} for validation, {len(split.test):,} for the test "
+        + f"; {len(split.train):,} for training, {len(split.val):,} for validation, {len(split.test):,} for testing "
         f"({split.name} split" + (f", seed {split.seed})" if split.seed is not None else ")")
     )
 
@@ -95,9 +93,9 @@ def _method(config: SweepConfig) -> str:
 
 def _trials(config: SweepConfig, done: int, baseline: bool) -> str:
     size = space_size(config.space)
-    enough = "" if size is None or size >= config.trials + done else f", of which the space holds only {size:,}"
-    to_go = f"{config.trials} to go, {done} are finished" if done else f"{config.trials}"
-    recipe = "and the paper's recipe as the baseline" if baseline else "the baseline is finished"
+    enough = "" if size is None or size >= config.trials + done else f", but the space holds only {size:,}"
+    to_go = f"{config.trials} to go, {done} finished" if done else f"{config.trials}"
+    recipe = "plus the paper's recipe as the baseline" if baseline else "the baseline is finished"
     return f"{to_go}{enough}; {seeds_text(config.seeds)} each; {recipe}"
 
 
@@ -117,9 +115,9 @@ def _cluster(cluster: ClusterPlan, config: SweepConfig) -> list[str]:
     size = f"{counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}, {show_bytes(sum(node.memory for node in alive))}"
     lines = _entry("cluster", f"{where}: {size}")
     slots, packs = cluster.slots, cluster.packs
-    size = "single trials" if packs.size == 1 else f"up to {packs.size} trials trained fused"
+    size = "single trials" if packs.size == 1 else f"up to {packs.size} trials trained together"
     lines += _entry("packs", f"{size} ({packs.reason}); {slots.count} at a time, on {slots.each} each")
-    room = "" if packs.available is None else f"; {show_bytes(packs.available)} are available to each"
+    room = "" if packs.available is None else f"; {show_bytes(packs.available)} available to each"
     lines += _entry("memory", f"the largest pack needs about {show_bytes(packs.memory.total)}{room}")
     if packs.seconds is not None and packs.baseline_seconds is not None:
         lines += _entry("time", _time(packs, packs.seconds, packs.baseline_seconds, config))
@@ -130,8 +128,8 @@ def _time(packs: PackPlan, seconds: float, baseline: float, config: SweepConfig)
     low, high = seconds * (FASTER if config.pruner == "none" else FASTER_PRUNED), seconds * SLOWER
     text = f"about {show_seconds(seconds)} ({show_seconds(low)} to {show_seconds(high)})"
     if baseline:
-        text += f", of which the baseline keeps one slot for {show_seconds(baseline)}"
-    text += "; besides, start-up and the winner's test"
+        text += f", of which the baseline occupies one slot for {show_seconds(baseline)}"
+    text += "; plus start-up and the winner's evaluation"
     budget = config.time_budget
     if budget is not None and budget < high:
         text += f"; no pack starts after the time budget of {show_seconds(budget)}"

@@ -77,8 +77,8 @@ def add_winner(page: Page, standings: Standings) -> Page:
         return page.text("No trial has succeeded.")
     if winner is not None and winner.trial != best.trial:
         page.text(
-            f"Trial {winner.trial} was crowned before trial {best.trial} took the lead; "
-            "the card is that of the trial crowned."
+            f"Trial {winner.trial} was chosen as the winner before trial {best.trial} took the lead; "
+            f"what follows describes trial {winner.trial}."
         )
         best = next(record for record in standings.records if record.role == "trial" and record.trial == winner.trial)
     config = best.config
@@ -112,7 +112,7 @@ def add_winner(page: Page, standings: Standings) -> Page:
     page.table(pd.DataFrame(rows), "The winner's metrics, mean ± standard deviation over seeds.")
     if winner is None:
         return page
-    page.text("To use it, in the folder that holds the sweep:")
+    page.text("To use it, from the folder that contains the sweep:")
     page.code(winner_command(standings.path))
     page.text("In Python:").code(
         "from embedllm import load_artifact\n\n"
@@ -122,7 +122,7 @@ def add_winner(page: Page, standings: Standings) -> Page:
     serving = champion_command(standings.path, standings.config)
     if serving is None:
         return page
-    page.text("Over HTTP, from MLflow; `champion` is the best version registered under this name, by validation:")
+    page.text("Over HTTP, served by MLflow; `champion` is the best version registered under this name, on validation:")
     return page.code(serving)
 
 
@@ -147,7 +147,7 @@ def add_data(page: Page, standings: Standings, description: Description | str) -
         "source": f"{row['source']}{', simulated' if row['simulated'] else ''}",
         "size": f"{row['models']:,} models, {row['questions']:,} questions, {row['benchmarks']:,} benchmarks",
         "labels": f"{row['attempts']:,}{repeats}{conflicts}; {row['missing_share']:.2%} of the pairs have none",
-        "right": f"{row['accuracy']:.4f} of the labels; always guessing the more frequent one: "
+        "correct": f"{row['accuracy']:.4f} of the labels; always predicting the more frequent one: "
         f"{row['always_majority']:.4f}, per model: {row['majority_per_model']:.4f}, "
         f"per model and benchmark: {row['majority_per_model_and_benchmark']:.4f}",
         "digest": f"`{row['digest']}`",
@@ -172,12 +172,13 @@ def add_outcomes(page: Page, standings: Standings) -> Page:
     saved = sum(record.config.epochs - record.budget for record in trials if record.state == "PRUNED")
     planned = sum(record.config.epochs for record in trials if record.state in ("COMPLETE", "PRUNED"))
     pruned = standings.count("PRUNED")
+    baseline = sum(record.seconds for record in standings.records if record.role == "baseline")
     facts: dict[str, object] = {
         "complete": standings.count("COMPLETE"),
-        "pruned": f"{pruned}, which spared {saved / planned:.0%} of the epochs" if pruned else "0",
+        "pruned": f"{pruned}, which saved {saved / planned:.0%} of the epochs" if pruned else "0",
         "failed": standings.count("FAIL"),
-        "training": f"{sum(record.seconds for record in trials):,.1f} s in all trials, "
-        f"{sum(record.seconds for record in standings.records if record.role == 'baseline'):,.1f} s the paper's recipe",
+        "training": f"{sum(record.seconds for record in trials):,.1f} s for all trials, "
+        f"{baseline:,.1f} s for the paper's recipe",
     }
     if standings.count("RUNNING"):
         facts["running"] = standings.count("RUNNING")
@@ -198,13 +199,13 @@ def add_reproduction(page: Page, standings: Standings) -> Page:
         page.text("It was run with `--deterministic`: the same trials come out at any parallelism.")
     else:
         page.text(
-            "Without `--deterministic` the sampler learns from trials in the order they end, so another run may "
-            "propose others. Every trial by itself gives the same result again:"
+            "Without `--deterministic` the sampler learns from trials in the order in which they finish, so another "
+            "run may propose different ones. Each trial by itself can be reproduced:"
         )
     number = 0 if best is None else best.trial
     page.code(f"python -m tune rerun {shlex.quote(standings.path.name)} {number}")
     if best is not None and config.data is not None:
-        page.text("The best configuration without the sweep, beside every baseline:")
+        page.text("To train the best configuration on its own, next to every baseline:")
         page.code(fit_command(config, best.config, best.seeds, "artifact"))
     return page
 

@@ -72,7 +72,7 @@ def report_page(
     """
     page = leaderboard_page(standings, "Sweep")
     if _simulated(description):
-        page.text("The data is simulated: these numbers say how the search works, nothing about real models.")
+        page.text("The data is simulated: these numbers show how the search works and say nothing about real models.")
     page.text(search_sentence(standings))
     for paragraph in headline(standings):
         page.text(paragraph)
@@ -86,7 +86,7 @@ def report_page(
     add_figures(page.section("The search", "search"), figures)
     add_outcomes(page.section("Trials", "trials"), standings)
     add_data(page.section("The data", "data"), standings, description)
-    add_reproduction(page.section("Doing it again", "again"), standings)
+    add_reproduction(page.section("Reproducing this sweep", "again"), standings)
     return add_environment(page.section("Environment", "environment"), standings, read_runs(standings.path))
 
 

@@ -59,7 +59,7 @@ def finalists_grid(rows: Sequence[Mapping[str, Any]], objective: str) -> Grid:
             keep = None if place == 0 else 20 - place
             columns.append(Column(SHORT.get(name, metric_title(name)), metric(name), keep, name))
         if name == compared and any(f"{name}_delta" in row for row in rows):
-            title = "Δ to the winner [95 %]" if name == first else f"Δ {metric_title(name)} [95 %]"
+            title = "Δ vs. winner [95 %]" if name == first else f"Δ {metric_title(name)} [95 %]"
             columns.append(Column(title, _difference(name), 30, f"{name}_delta"))
             columns.append(Column("verdict", _verdict(name), 10, "verdict", numeric=False))
     return Grid(columns, rows, row_style=_style, stands_out=lambda row: row["method"] == "winner")
@@ -79,7 +79,7 @@ def finalist_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if any(name.endswith("_delta") for row in rows for name in row):
         lines.append(
             "Δ: method − winner, with its paired 95 % percentile interval over questions, seeds averaged; where that "
-            "includes zero the difference is inside noise."
+            "includes zero the difference is within noise."
         )
     spread = [f"{name} {row[f'{name}_sd']:.4f}" for row in rows[:1] for name in ORDER if f"{name}_sd" in row]
     if spread:
@@ -108,7 +108,7 @@ def _difference(name: str) -> Callable[[Row], str]:
 
 
 def gain_over(row: Mapping[str, Any], metric: str) -> Literal["better", "worse", "noise"] | None:
-    """Whether the winner is better or worse than this row beyond the noise of the questions, or inside it.
+    """Whether the winner is better or worse than this row beyond the noise of the questions, or within it.
 
     None for the winner itself and where there is no interval.
     """
@@ -121,7 +121,7 @@ def gain_over(row: Mapping[str, Any], metric: str) -> Literal["better", "worse",
 
 
 def _verdict(metric: str) -> Callable[[Row], str]:
-    words = {"better": "worse", "worse": "better", "noise": "inside noise", None: "-"}
+    words = {"better": "worse", "worse": "better", "noise": "within noise", None: "-"}
     return lambda row: words[gain_over(row, metric)]
 
 

@@ -137,7 +137,7 @@ def read_winner(path: Path) -> Winner | None:
     file = path / WINNER_TABLE
     if not file.is_file():
         return None
-    remedy = "delete it: `python -m tune resume` then judges the finalists again"
+    remedy = "delete it and run `python -m tune resume` to judge the finalists again"
     content = read_json(file, remedy)
     try:
         finalists = [

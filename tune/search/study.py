@@ -194,7 +194,7 @@ class SweepStudy:
         except OSError as error:
             raise EmbedLLMError(
                 f"the sweep's folder {self._folder} cannot be written to ({error}); free space or make it writable, "
-                f"then `python -m tune resume {self._folder}` goes on: finished trials are kept"
+                f"then run `python -m tune resume {self._folder}` to continue: finished trials are kept"
             ) from error
 
 

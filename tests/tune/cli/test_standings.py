@@ -27,7 +27,7 @@ def test_what_a_killed_sweep_left_running_is_failed_and_queued(
     assert read_standings(str(folder.path)).count("RUNNING") == 0
     assert capsys.readouterr().err == (
         "3 trials were running when the sweep's process was killed; "
-        f"`python -m tune resume {folder.path}` runs them again\n"
+        f"run `python -m tune resume {folder.path}` to train them again\n"
     )
     records = [record for record in read_records(folder.path) if record.state != "WAITING"]
     assert [record.state for record in records] == ["FAIL"] * 3

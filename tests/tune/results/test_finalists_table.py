@@ -31,10 +31,10 @@ def wide(width: int = 200) -> Console:
 
 def test_a_row_per_method_with_errors_differences_and_verdicts() -> None:
     header, _, *rows = render_finalists(ROWS, "val_log_loss", console=wide()).split("\n\n")[0].splitlines()
-    assert " ".join(header.split()) == "method log-loss Δ to the winner [95 %] verdict accuracy ECE"
+    assert " ".join(header.split()) == "method log-loss Δ vs. winner [95 %] verdict accuracy ECE"
     assert [" ".join(row.split()) for row in rows] == [
         "trial 7 0.5200 ± 0.0123 - - 0.7400 ± 0.0100 0.0200",
-        "official recipe 0.5210 ± 0.0100 +0.0010 [-0.0010, +0.0030] inside noise 0.7000 0.0300",
+        "official recipe 0.5210 ± 0.0100 +0.0010 [-0.0010, +0.0030] within noise 0.7000 0.0300",
         "kNN 0.5250 ± 0.0100 +0.0050 [+0.0040, +0.0060] worse 0.7000 0.0300",
     ]
 

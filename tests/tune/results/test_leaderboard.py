@@ -106,7 +106,7 @@ def test_different_budgets_are_never_ranked_together() -> None:
     assert frame["role"].tolist() == ["trial", "trial", "baseline"] * 2
     assert leaderboard(records, top=1)["trial"].tolist() == [1, 0, 2, 0], "the best of every budget"
     assert footnotes(records, "val_log_loss")[1] == (
-        "Budgets differ, so each has its own ranks: fewer epochs are no equal comparison."
+        "Budgets differ, so each has its own ranks: runs with fewer epochs are not comparable."
     )
 
 

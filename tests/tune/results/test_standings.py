@@ -40,7 +40,7 @@ def test_lost_scores_cost_a_row_its_interval_and_nothing_else(finished_sweep: Pa
     missing = frame[frame["delta"].notna() & frame["delta_low"].isna() & (frame["role"] == "trial")]
     assert missing["trial"].tolist() == [2]
     notes = standings.footnotes()
-    assert "Incomplete intervals: 1 of 4 trials have none, their scores per question are missing." in notes
+    assert "Incomplete intervals: missing for 1 of 4 trials, whose scores per question are lost." in notes
 
 
 def test_without_any_scores_there_are_no_intervals_but_a_leaderboard(finished_sweep: Path) -> None:

@@ -179,8 +179,10 @@ def test_a_damaged_table_is_told(data: str, tmp_path: Path, trained: list[int]) 
     file = tmp_path / "s" / WINNER_TABLE
     content = json.loads(file.read_text())
     file.write_text(json.dumps({key: value for key, value in content.items() if key != "rows"}))
-    with pytest.raises(ConfigError, match=r"winner\.json cannot be read \(KeyError: 'rows'\); delete it: `python -m"):
+    with pytest.raises(
+        ConfigError, match=r"winner\.json cannot be read \(KeyError: 'rows'\); delete it and run `python"
+    ):
         crown(sweep, records)
     file.write_text("")
-    with pytest.raises(ConfigError, match=r"winner\.json is damaged \(.*\); delete it: `python -m tune resume` then"):
+    with pytest.raises(ConfigError, match=r"winner\.json is damaged \(.*\); delete it and run `python -m tune resume`"):
         crown(sweep, records)
