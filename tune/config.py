@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from embedllm.checks import not_among, not_counts, not_gpus, too_small
@@ -56,7 +57,7 @@ class SearchSpace:
     noise: Range | list[float] = field(default_factory=lambda: Range(0.0, 0.2))
     """Standard deviation of the noise added to question encodings while training."""
     training_questions: Range | list[float] = field(default_factory=lambda: [0.25, 0.5, 1.0])
-    """Number of training questions: up to 1 a fraction of them, above 1 a count."""
+    """Number of training questions: values up to 1 are fractions of all, values above 1 are counts."""
     learning_rate: Range | list[float] = field(default_factory=lambda: Range(2e-3, 1e-1, log=True))
     """Adam's (peak) learning rate."""
     weight_decay: Range | list[float] = field(default_factory=lambda: Range(1e-7, 1e-3, log=True))
@@ -64,7 +65,7 @@ class SearchSpace:
     batch_questions: list[int] | None = None
     """Questions per batch; null = the preset's, or fewer on little data."""
     epochs: list[int] | None = None
-    """Passes over the training questions; null = the preset's. A trial is complete once it ran all of its own."""
+    """Passes over the training questions; null = the preset's. A trial is complete once it has run all of its own."""
 
     def __post_init__(self) -> None:
         problems = []
@@ -113,17 +114,17 @@ class SweepConfig:
     """
 
     data: str | None = None
-    """Folder written by `embedllm data import`; null = simulated data (the quick start)."""
+    """Folder written by `embedllm data import`; null = simulated data."""
     out: str | None = None
-    """Folder of the sweep; null = sweeps/ with the date and time."""
+    """Sweep folder; null = a new one in sweeps/, named by date and time."""
     trials: int = 32
-    """Finished trials wanted: completed or pruned; failed ones are replaced."""
+    """Number of finished trials, completed or pruned; failed ones are replaced."""
     seeds: int = 3
     """Seeds per trial; a trial is judged by their mean."""
     space: SearchSpace = field(default_factory=SearchSpace)
     """What is searched."""
     preset: str = "fast"
-    """Preset that holds everything not searched: `fast` or `paper`."""
+    """Preset for everything that is not searched: `fast` or `paper`."""
     objective: str = DEFAULT_OBJECTIVE
     """Validation metric to optimise; the direction follows from the metric."""
     objectives: list[str | dict[str, str] | Objective] | None = None
@@ -137,30 +138,30 @@ class SweepConfig:
     seed: int = 0
     """Seed of the sampler and the first seed of every fit."""
     split: SplitChoice = "auto"
-    """Validation and test questions: as given by the data, random, or `auto` = given where complete, else random."""
+    """Validation and test questions: given by the data, random, or `auto` = given if complete, else random."""
     split_seed: int = 0
     """Seed of a random split."""
     pack: int | None = None
-    """Trials trained fused as one pack; null = chosen from the number of trials and slots."""
+    """Trials trained together as one fused pack; null = chosen from the number of trials and slots."""
     slots: int | None = None
     """Packs trained at the same time; null = as many as the CPUs or GPUs hold."""
     cpus_per_pack: int | None = None
-    """CPU threads of a pack; null = 1, or with GPUs the CPUs divided among the slots."""
+    """CPU threads per pack; null = 1, or with GPUs the CPUs divided among the slots."""
     gpus_per_pack: float | None = None
-    """GPUs of a pack, a fraction to share one; null = 0.5 where there are GPUs, else 0."""
+    """GPUs per pack, a fraction to share one; null = 0.5 if there are GPUs, else 0."""
     address: str | None = None
     """Ray cluster to join: `auto` or HOST:PORT; null = start Ray on this machine."""
     tracking_uri: str | None = None
-    """MLflow tracking URI; null = MLFLOW_TRACKING_URI, else an SQLite database beside the sweep's folder."""
+    """MLflow tracking URI; null = MLFLOW_TRACKING_URI, else an SQLite database beside the sweep folder."""
     register: str = "auto"
-    """Registered MLflow model that receives the winner as a version; `auto` = embedllm-DATA, `none` = none does."""
+    """Registered MLflow model that gets the winner as a version; `auto` = embedllm-DATA, `none` = do not register."""
     time_budget: float | None = None
     """Seconds after which no further pack is started; null = no limit."""
     deterministic: bool = False
-    """Same trials and metrics at any parallelism and pack size: ask for trials in fixed generations."""
+    """Same trials and metrics at any parallelism and pack size: trials are proposed in fixed generations."""
     finalists: int | None = None
-    """Best trials judged on the test questions at the end; the best by validation wins whatever they show. null = 1,
-    or with several objectives 5 along the Pareto front."""
+    """Number of best trials evaluated on the test questions at the end; the winner is always the best on validation.
+    null = 1, or with several objectives 5 along the Pareto front."""
 
     def __post_init__(self) -> None:
         problems = self._settle_objectives()
@@ -217,19 +218,21 @@ class SweepConfig:
         problems = []
         if self.pruner != "none":
             problems.append(
-                f"pruner {self.pruner} cannot be used with several objectives: which of two unfinished trials is "
-                "behind is not defined; use pruner none, or one objective"
+                f"pruner {self.pruner} cannot be used with several objectives, by which two unfinished trials cannot "
+                "be ranked; use pruner none, or one objective"
             )
         if self.sampler == "cmaes":
             problems.append("sampler cmaes follows one objective only; use tpe, random, qmc or grid for several")
         names = [goal.name for goal in self.goals]
         if self.deterministic and "seconds" in names:
-            problems.append("objective seconds differs from run to run; deterministic needs another, as parameters")
+            problems.append(
+                "objective seconds differs from run to run; with deterministic use another one, such as parameters"
+            )
         for name in names:
             if name in self._fixed_costs():
                 problems.append(f"objective {name} is the same for every trial; give space.{name} several values")
         if self.seeds == 1 and any(name.endswith("_sd") for name in names):
-            problems.append("a deviation over seeds as objective needs seeds of at least 2")
+            problems.append("a standard deviation as objective needs at least 2 seeds")
         return problems
 
     def _fixed_costs(self) -> list[str]:
@@ -244,6 +247,11 @@ class SweepConfig:
         if self.objectives is None:
             return [Objective(self.objective, self.direction)]
         return [goal for goal in self.objectives if isinstance(goal, Objective)]
+
+    @property
+    def data_name(self) -> str:
+        """What the data is called: its folder's name."""
+        return "simulated data" if self.data is None else Path(self.data).name
 
     @property
     def learns(self) -> bool:

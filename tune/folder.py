@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from embedllm.errors import ConfigError
@@ -30,15 +30,15 @@ class SweepFolder:
         path: absolute.
         config: the sweep's configuration.
         digest: digest of the data it ran on.
-        questions: number of questions on each side: `train`, `val`, `test`; empty for sweeps of older versions.
-        encoders: question encoder -> its revision; empty for sweeps of older versions.
+        questions: number of questions on each side: `train`, `val`, `test`.
+        encoders: question encoder -> its revision.
     """
 
     path: Path
     config: SweepConfig
     digest: str
-    questions: Mapping[str, int] = field(default_factory=dict)
-    encoders: Mapping[str, str] = field(default_factory=dict)
+    questions: Mapping[str, int]
+    encoders: Mapping[str, str]
 
     @classmethod
     def create(
@@ -47,14 +47,27 @@ class SweepFolder:
         digest: str,
         questions: Mapping[str, int] | None = None,
         encoders: Mapping[str, str] | None = None,
+        *,
+        path: Path | None = None,
     ) -> "SweepFolder":
         """Make the folder of a new sweep.
+
+        Args:
+            config: the sweep's configuration.
+            digest: as of the class, like the next two.
+            questions: None = none.
+            encoders: None = none.
+            path: as :func:`sweep_path` gave it; None asks for it. Where another sweep without a name has taken it
+                meanwhile, a number is appended.
 
         Raises:
             ConfigError: if the folder is in use already.
         """
-        path = sweep_path(config)
-        path.mkdir(parents=True, exist_ok=True)
+        if config.out is None:
+            path = _unused_folder(path or sweep_path(config))
+        else:
+            path = sweep_path(config)  # looked at again: data and encodings may have taken minutes
+            path.mkdir(parents=True, exist_ok=True)
         config = config.replace(
             out=str(path), data=None if config.data is None else str(Path(config.data).expanduser().resolve())
         )
@@ -78,7 +91,7 @@ class SweepFolder:
         try:
             config = SweepConfig.from_json(json.dumps(content["config"]))
             digest = content["data_digest"]
-            questions, encoders = content.get("questions", {}), content.get("encoders", {})
+            questions, encoders = content["questions"], content["encoders"]
         except (KeyError, TypeError) as error:
             raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
         return cls(file.parent, config.replace(out=str(file.parent)), digest, questions, encoders)
@@ -109,8 +122,20 @@ def latest_sweep(folder: Path | None = None) -> Path:
     return max(sweeps, key=lambda path: path.name)  # their names are dates and times
 
 
+def _unused_folder(path: Path) -> Path:
+    """Make `path`, or where it exists `path-2`, `path-3` and so on: no other process gets the same one."""
+    folder, number = path, 1
+    while True:
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            number += 1
+            folder = path.with_name(f"{path.name}-{number}")
+
+
 def sweep_path(config: SweepConfig) -> Path:
-    """Where a new sweep goes.
+    """Where a new sweep goes; one without a name by date and time, so ask once.
 
     Raises:
         ConfigError: if something is there already.

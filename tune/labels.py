@@ -1,4 +1,4 @@
-"""Short names of configurations and trials, the same in the progress line, in MLflow and in messages."""
+"""Short names of configurations and trials, counts and reasons: the same in progress line, MLflow and messages."""
 
 from pathlib import PurePosixPath
 
@@ -17,6 +17,22 @@ def config_label(config: FitConfig) -> str:
     return label if config.training_questions is None else f"{label} n={config.training_questions}"
 
 
+def counted(count: float, noun: str) -> str:
+    """`1 CPU`, `2,400 questions`, `0.5 GPUs`."""
+    number = f"{count:,}" if isinstance(count, int) else f"{count:g}"
+    return f"{number} {noun}{'s' * (count != 1)}"
+
+
+def first_line(text: str, instead: str) -> str:
+    """The first line of a text that may have many or none; of an empty one, what stands instead."""
+    return next(iter(text.strip().splitlines()), instead)
+
+
+def error_line(error: BaseException) -> str:
+    """What an error says, in one line; its type where it says nothing."""
+    return first_line(str(error), type(error).__name__)
+
+
 def seeds_text(seeds: float) -> str:
     """`one seed`, `3 seeds`."""
     return "one seed" if seeds == 1 else f"{seeds:.0f} seeds"
@@ -24,7 +40,7 @@ def seeds_text(seeds: float) -> str:
 
 def exhausted_text(finished: int, target: int) -> str:
     """That a finite space ended before the target was reached."""
-    return f"The search space has no further configuration: {finished} trials instead of {target}."
+    return f"The search space has no more configurations: {finished} trials instead of {target}."
 
 
 def trial_label(record: TrialRecord) -> str:

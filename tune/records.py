@@ -30,6 +30,7 @@ class TrialRecord:
         seconds: training seconds this trial took: its share of its pack's wall time.
         parameters: number of trained parameters of one seed's model; None where no model came of it.
         reason: why it failed or was pruned.
+        lost: its process ended before it did: it says nothing about its configuration, which is run again.
         worker: node and GPUs it was trained on; None in the driver itself.
         label: name of its MLflow run after its number; empty: made of the configuration.
         params: parameters of its MLflow run; empty: the fields of the configuration.
@@ -50,6 +51,7 @@ class TrialRecord:
     parameters: int | None = None
     worker: str | None = None
     reason: str | None = None
+    lost: bool = False
     label: str = ""
     params: Mapping[str, str] = field(default_factory=dict)
     scores: "Mapping[str, np.ndarray]" = field(default_factory=dict, compare=False, repr=False)

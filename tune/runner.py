@@ -35,7 +35,6 @@ from tune.search.study import (
     best_record,
     count_finished,
     has_baseline,
-    is_lost,
     read_records,
 )
 
@@ -62,7 +61,6 @@ class SweepResult:
             before its target.
         stopped: why the sweep ended before its target, or None.
         seconds: wall time of this run, start-up included.
-        startup_seconds: share of it before the first pack was sent to a worker.
     """
 
     folder: Path
@@ -72,11 +70,10 @@ class SweepResult:
     winner: "Winner | None"
     stopped: str | None
     seconds: float
-    startup_seconds: float
 
     def count(self, state: str) -> int:
         """Number of trials in a state; lost trials, which were run again, are not counted as failed."""
-        return sum(r.role == "trial" and r.state == state and not is_lost(r) for r in self.records)
+        return sum(r.role == "trial" and r.state == state and not r.lost for r in self.records)
 
 
 @dataclass(frozen=True)
@@ -96,14 +93,18 @@ class Sweep:
     encodings: "dict[str, Encodings]"
 
     @classmethod
-    def create(cls, config: SweepConfig) -> "Sweep":
+    def create(cls, config: SweepConfig, path: Path | None = None) -> "Sweep":
         """Prepare a new sweep; its folder is made when everything else has succeeded.
+
+        Args:
+            config: the sweep.
+            path: its folder, as :func:`tune.folder.sweep_path` gave it; None asks for it.
 
         Raises:
             ConfigError: if the folder is taken, or space or split seed do not fit the data.
             EmbedLLMError: if data or an encoder is not available.
         """
-        sweep_path(config)
+        path = path or sweep_path(config)
         encoders = [name if needs_fitting(name) else settled_name(name) for name in config.space.encoder]
         config = config.replace(space=replace(config.space, encoder=encoders))
         data, split = load_data(config)
@@ -112,7 +113,7 @@ class Sweep:
         encodings = encode(config.space.encoder, data, split)
         sizes = {side: len(getattr(split, side)) for side in SPLIT_NAMES}
         revisions = {name: found.encoder.revision for name, found in encodings.items()}
-        return cls(SweepFolder.create(config, data.digest, sizes, revisions), data, split, encodings)
+        return cls(SweepFolder.create(config, data.digest, sizes, revisions, path=path), data, split, encodings)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], encoders: Sequence[str] | None = None) -> "Sweep":
@@ -134,8 +135,9 @@ class Sweep:
             )
         encodings = encode(encoders or folder.config.space.encoder, data, split)
         for name, found in encodings.items():
-            began, now = folder.encoders.get(name), found.encoder.revision
-            if began is not None and began != now:
+            now = found.encoder.revision
+            began = folder.encoders.get(name, now)
+            if began != now:
                 raise ConfigError(
                     f"the question encoder {name} has changed: its revision is {now}, {folder.path} began with "
                     f"{began}; trials on different encodings cannot be compared: bring that one back, or start anew"
@@ -168,20 +170,20 @@ class Sweep:
         began = time.monotonic()
         folder = retargeted(self.folder, trials)
         config = folder.config
-        stopped, startup = None, 0.0
+        stopped = None
         # Ray takes more than a second to end, waiting: meanwhile the winner is judged.
         with ThreadPoolExecutor(1, "end-of-ray") as aside:
             with SweepStudy(folder.path, config, len(self.split.train)) as study, ExitStack() as running:
                 if folder != self.folder:
                     folder.save()  # not before the study is ours: another process may be running it to its own target
                 for record in study.records():
-                    if record.state != "RUNNING" and not is_lost(record):
+                    if record.state != "RUNNING" and not record.lost:
                         for listener in listeners:
                             listener.trial_finished(record)
                 if not study.settled(config.trials):  # else there is nothing to start Ray for
                     resources = running.enter_context(ray_cluster(config.address))
                     dispatcher, slots = self._plan(study, config, resources, listeners, on_plan)
-                    startup = self._train(dispatcher, slots, folder) - began
+                    self._train(dispatcher, slots, folder)
                     stopped = dispatcher.stopped
                     if on_searched is not None:
                         on_searched(read_records(folder.path))
@@ -195,7 +197,7 @@ class Sweep:
                 from tune.results.winner import crown
 
                 winner = crown(self, records)
-        return SweepResult(folder.path, config, records, best, winner, stopped, time.monotonic() - began, startup)
+        return SweepResult(folder.path, config, records, best, winner, stopped, time.monotonic() - began)
 
     def _plan(
         self,
@@ -222,18 +224,16 @@ class Sweep:
         )
         return dispatcher, plan.slots
 
-    def _train(self, dispatcher: Dispatcher, slots: Slots, folder: SweepFolder) -> float:
-        """Have Ray's workers train packs until the dispatcher is done; the time at which they were asked to."""
+    def _train(self, dispatcher: Dispatcher, slots: Slots, folder: SweepFolder) -> None:
+        """Have Ray's workers train packs until the dispatcher is done."""
         import_alone("tune.engine.execution")
         from tune.engine.execution import run_orders
         from tune.engine.worker import PackWorker, SweepPayload
 
         import_aside("tune.engine.fitting")  # to judge the winner, PyTorch among it: while the workers train
-        began = time.monotonic()
         with graceful_interrupt(dispatcher.stop):
             payload = SweepPayload(folder.config, self._source())
             run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER)
-        return began
 
     def _source(self) -> SweepData:
         matrices = {name: encodings.matrix for name, encodings in self.encodings.items()}
@@ -256,13 +256,13 @@ def retargeted(folder: SweepFolder, trials: int | None) -> SweepFolder:
 
 def _refuse_failure(path: Path, records: Sequence[TrialRecord], stopped: str | None) -> None:
     """Raise SweepFailed where no trial succeeded, unless time ran out before one could fail."""
-    failed = [record for record in records if record.role == "trial" and record.state == "FAIL" and not is_lost(record)]
+    failed = [record for record in records if record.role == "trial" and record.state == "FAIL" and not record.lost]
     if stopped is not None and not failed:
         return
     reasons = sorted({record.reason for record in failed if record.reason})
     raise SweepFailed(
         f"no trial of {path} succeeded ({stopped or 'all failed'}); "
-        f"reasons: {'; '.join(reasons[:3]) or 'none was finished'}"
+        f"reasons: {'; '.join(reasons[:3]) or 'no trial finished'}"
     )
 
 

@@ -128,7 +128,7 @@ def test_a_single_objective_is_the_ordinary_case() -> None:
             {"objectives": ["val_log_loss", "epochs"]},
             "objective epochs is the same for every trial; give space.epochs several values",
         ),
-        ({"objectives": ["val_log_loss", "val_accuracy_sd"], "seeds": 1}, "needs seeds of at least 2"),
+        ({"objectives": ["val_log_loss", "val_accuracy_sd"], "seeds": 1}, "needs at least 2 seeds"),
         ({"finalists": 0}, "finalists must be at least 1, or null, but is 0"),
     ],
 )

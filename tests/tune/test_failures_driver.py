@@ -15,7 +15,7 @@ import pytest
 
 from embedllm.data.simulate import simulate
 from tune.records import TrialRecord
-from tune.search.study import is_lost, read_records
+from tune.search.study import read_records
 from tune.tracking.tracker import OUTBOX_FILE
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,7 @@ def done(home: Path) -> list[TrialRecord]:
     """Finished trials, as anyone may read them while the sweep runs."""
     if not (home / "s" / "journal.log").exists():
         return []
-    return [record for record in read_records(home / "s") if record.state != "RUNNING" and not is_lost(record)]
+    return [record for record in read_records(home / "s") if record.state != "RUNNING" and not record.lost]
 
 
 def wait_for(home: Path, process: subprocess.Popen[str], finished: int) -> None:
@@ -97,7 +97,7 @@ def test_killed_again_and_again_it_still_ends_with_exactly_its_target(home: Path
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 0, output
     records = read_records(home / "s")
-    good = [record for record in records if not is_lost(record)]
+    good = [record for record in records if not record.lost]
     assert Counter(record.state for record in good if record.role == "trial") == {"COMPLETE": trials + 4}
     by_key = {_key(record): record for record in good}
     assert all(by_key[_key(record)] == record for record in kept), "no finished trial was run again"

@@ -26,7 +26,7 @@ from tune.engine.worker import PackWorker
 from tune.folder import SweepFolder
 from tune.records import TrialRecord
 from tune.runner import Sweep, SweepResult, resume_sweep, run_sweep
-from tune.search.study import SweepStudy, is_lost, read_records
+from tune.search.study import SweepStudy, read_records
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
@@ -48,7 +48,7 @@ def config(data: str, out: Path, **changes: Any) -> SweepConfig:
 def states(records: SweepResult | Path) -> Counter[str]:
     """Trials by state; lost ones, whose configuration is run again, as LOST."""
     found = read_records(records) if isinstance(records, Path) else records.records
-    return Counter("LOST" if is_lost(record) else record.state for record in found if record.role == "trial")
+    return Counter("LOST" if record.lost else record.state for record in found if record.role == "trial")
 
 
 class Log:
@@ -136,8 +136,8 @@ def test_a_full_disk_tears_no_journal(tmp_path: Path, monkeypatch: pytest.Monkey
     sweep, folder = SweepConfig(trials=4), tmp_path
     advice = (
         f"the sweep's folder {folder} cannot be written to ([Errno 28] No space left on device: "
-        f"'{folder / 'journal.log'}'); free space or make it writable, then `python -m tune resume {folder}` goes on: "
-        "finished trials are kept"
+        f"'{folder / 'journal.log'}'); free space or make it writable, then run `python -m tune resume {folder}` to "
+        "continue: finished trials are kept"
     )
     study = SweepStudy(folder, sweep, 1000)
     told = [TrialRecord(number, "FAIL", fit, reason="diverged") for number, fit in study.ask(3)]
@@ -152,7 +152,7 @@ def test_a_full_disk_tears_no_journal(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.undo()
     with SweepStudy(folder, sweep, 1000) as study:
         assert [record.state for record in study.records()] == ["FAIL"] * 3
-        assert [is_lost(record) for record in study.records()] == [False, True, True]
+        assert [record.lost for record in study.records()] == [False, True, True]
         assert study.waiting() == 2
 
 

@@ -21,6 +21,28 @@ def test_the_newest_unnamed_sweep_is_found(tmp_path: Path, monkeypatch: pytest.M
     assert latest_sweep().name == "20260301-120000"
 
 
+def test_unnamed_sweeps_of_one_second_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    config = SweepConfig()
+    path = sweep_path(config)
+    made = [SweepFolder.create(config.replace(seed=seed), f"digest {seed}", path=path) for seed in range(3)]
+    assert [folder.path.name for folder in made] == [path.name, f"{path.name}-2", f"{path.name}-3"]
+    assert [SweepFolder.open(folder.path).digest for folder in made] == ["digest 0", "digest 1", "digest 2"]
+    assert [folder.config.out for folder in made] == [str(folder.path) for folder in made]
+    assert latest_sweep().name == f"{path.name}-3"
+
+
+def test_a_named_folder_taken_meanwhile_is_refused(tmp_path: Path) -> None:
+    config = SweepConfig(out=str(tmp_path / "s"))
+    path = sweep_path(config)
+    path.mkdir()
+    (path / "journal.log").touch()
+    with pytest.raises(ConfigError, match="holds a sweep already"):
+        SweepFolder.create(config, "digest", path=path)
+
+
 def test_without_any_the_message_says_what_to_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="no SWEEP is given and sweeps/ holds none; name the folder"):

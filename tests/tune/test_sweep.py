@@ -16,7 +16,7 @@ from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.rerun import rerun
 from tune.runner import Sweep, SweepFailed, resume_sweep, run_sweep
-from tune.search.study import SweepStudy, is_lost, read_records
+from tune.search.study import SweepStudy, read_records
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 
@@ -238,7 +238,7 @@ def test_a_killed_driver_resumes_to_its_target(data: str, tmp_path: Path) -> Non
     assert result.count("COMPLETE") == len(done) + 5
     assert [record for record in result.records if record in done] == done
     assert all(record.state in ("COMPLETE", "FAIL") for record in result.records)
-    assert all(is_lost(record) for record in result.records if record.state == "FAIL")
+    assert all(record.lost for record in result.records if record.state == "FAIL")
 
 
 @pytest.mark.slow
@@ -250,7 +250,7 @@ def test_ctrl_c_finishes_the_running_packs(data: str, tmp_path: Path) -> None:
     assert process.wait(timeout=120) == 0, output
     assert "finishing the running packs; press Ctrl-C again to abort" in output
     assert "stopped: interrupted" in output
-    states = {record.state for record in trials(tmp_path / "s") if not is_lost(record)}
+    states = {record.state for record in trials(tmp_path / "s") if not record.lost}
     assert states == {"COMPLETE"}
 
 

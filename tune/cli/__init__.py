@@ -12,10 +12,10 @@ COMMANDS = {
     "run": Command(
         "tune.cli.run", "Search for the best configuration, log every trial to MLflow, print a leaderboard."
     ),
-    "resume": Command("tune.cli.resume", "Finish a sweep that was ended early, or extend it to more trials."),
-    "rerun": Command("tune.cli.rerun", "Train one trial of a sweep once more and compare the results."),
+    "resume": Command("tune.cli.resume", "Finish a sweep that was stopped early, or extend it with more trials."),
+    "rerun": Command("tune.cli.rerun", "Train one trial of a sweep again and compare the results."),
     "leaderboard": Command("tune.cli.leaderboard", "Print the leaderboard of a sweep, running or finished."),
-    "report": Command("tune.cli.report", "Write a sweep, running or finished, as one page to be sent to a colleague."),
+    "report": Command("tune.cli.report", "Write a report on a sweep, running or finished: one self-contained page."),
 }
 
 DESCRIPTION = """\

@@ -7,7 +7,7 @@ from embedllm.errors import ConfigError
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
 from tune.folder import SweepFolder, sweep_path
-from tune.planning.plan import DryRun
+from tune.planning.dry_run import DryRun, dry_run
 from tune.planning.plan_text import render_plan
 from tune.planning.preflight import Finding
 from tune.runner import retargeted
@@ -23,7 +23,7 @@ def plan_new(config: SweepConfig) -> int:
     except ConfigError as error:
         path = Path(config.out or ".").expanduser().resolve()
         findings.append(Finding("problem", str(error)))
-    return _show(DryRun(config, path, findings=findings).look(), config)
+    return _show(dry_run(config, path, known=findings), config)
 
 
 def plan_resumed(folder: SweepFolder, trials: int | None) -> int:
@@ -35,20 +35,17 @@ def plan_resumed(folder: SweepFolder, trials: int | None) -> int:
         done, baseline = count_finished(records), not has_baseline(records)
         exhausted = is_exhausted(records, config)
     if done >= config.trials and not baseline:
-        print(
-            f"{folder.path}\nhas reached its target: {done} of {config.trials} trials are finished; nothing is to run"
-        )
+        print(f"{folder.path}\nhas reached its target: {done} of {config.trials} trials finished; nothing left to run")
         return 0
     if exhausted and not baseline:
-        print(
-            f"{folder.path}\nhas tried every configuration of its space: {done} trials are finished; nothing is to run"
-        )
+        print(f"{folder.path}\nhas tried every configuration of its space: {done} trials finished; nothing left to run")
         return 0
     findings = []
     if is_locked(folder.path):
         findings.append(Finding("problem", f"{folder.path} is being run by another process; wait for it or stop it"))
-    plan = DryRun(config.replace(trials=max(1, config.trials - done)), folder.path, baseline, findings=findings)
-    return _show(plan.look(digest=folder.digest), config, done)
+    to_go = config.replace(trials=max(1, config.trials - done))
+    plan = dry_run(to_go, folder.path, baseline=baseline, digest=folder.digest, known=findings)
+    return _show(plan, config, done)
 
 
 def _show(plan: DryRun, config: SweepConfig, done: int = 0) -> int:

@@ -20,24 +20,26 @@ def add_arguments(parser: Parser) -> None:
         nargs="?",
         type=str | None,
         metavar="SWEEP",
-        help="folder of the sweep; none: the newest one in sweeps/",
+        help="sweep folder (default: the newest one in sweeps/)",
     )
-    parser.add_argument("--top", type=int | None, metavar="INT", help="only the best so many trials, and the baseline")
     parser.add_argument(
-        "--sort", type=str | None, metavar="COLUMN", help="order by this column; ranks stay the objective's"
+        "--top", type=int | None, metavar="N", help="show only the N best trials (the baseline is always shown)"
+    )
+    parser.add_argument(
+        "--sort", type=str | None, metavar="COLUMN", help="sort by this column; ranks still follow the objective"
     )
     parser.add_argument(
         "--state",
         type=Literal["COMPLETE", "PRUNED", "FAIL", "RUNNING"] | None,
         metavar="{COMPLETE,PRUNED,FAIL,RUNNING}",
-        help="only trials in this state",
+        help="show only trials in this state",
     )
     parser.general.add_argument(
         "--format",
         type=Literal["table", "csv", "json", "markdown", "html"],
         default="table",
         metavar="{table,csv,json,markdown,html}",
-        help="how it is printed; html is a page complete in itself, csv and json hold every column",
+        help="output format; html is a self-contained page, csv and json have every column",
     )
 
 
@@ -63,7 +65,7 @@ def run(args: Namespace) -> None:
         return
     if standings.finalists:
         table = render_finalists(standings.finalists, standings.objective, markdown=args.format == "markdown")
-        print(f"\nOn the test questions, looked at for finalists only:\n\n{table}")
+        print(f"\nOn the test questions, evaluated for finalists only:\n\n{table}")
     uri = tracked_at(standings.path)
     if uri is not None:
         # A line of its own, not a footnote: a command broken in two cannot be pasted.

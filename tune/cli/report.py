@@ -1,4 +1,4 @@
-"""`python -m tune report`: a sweep as one page to be sent to a colleague."""
+"""`python -m tune report`: a sweep as one self-contained page."""
 
 from pathlib import Path
 
@@ -20,10 +20,10 @@ def add_arguments(parser: Parser) -> None:
         nargs="?",
         type=str | None,
         metavar="SWEEP",
-        help="folder of the sweep, finished or not; none: the newest one in sweeps/",
+        help="sweep folder, finished or not (default: the newest one in sweeps/)",
     )
     parser.add_argument(
-        "--out", type=Path | None, metavar="FILE", help="the page to write (default: report.html in the sweep's folder)"
+        "--out", type=Path | None, metavar="FILE", help="file to write (default: report.html in the sweep folder)"
     )
 
 

@@ -17,12 +17,12 @@ python -m tune rerun sweep paper
 
 def add_arguments(parser: Parser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sweep", metavar="SWEEP", help="folder of the sweep")
+    parser.add_argument("sweep", metavar="SWEEP", help="sweep folder")
     parser.add_argument(
         "trial",
         type=int | Literal["paper"],
         metavar="TRIAL",
-        help="number of the trial, or paper, as on the leaderboard",
+        help="trial number, or `paper` for the baseline",
     )
     add_format(parser)
 

@@ -26,21 +26,21 @@ LOCAL = "local"
 
 def add_arguments(parser: Parser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("sweep", metavar="SWEEP", help="folder of the sweep")
+    parser.add_argument("sweep", metavar="SWEEP", help="sweep folder")
     parser.add_argument(
-        "--trials", type=int | None, metavar="INT", help="finished trials wanted in all (default: as many as before)"
+        "--trials", type=int | None, metavar="INT", help="total number of finished trials (default: unchanged)"
     )
     parser.add_argument(
         "--address",
         type=str | None,
         metavar="HOST:PORT",
-        help="Ray cluster to join from now on, `local` for this machine (default: as before)",
+        help="Ray cluster to join from now on, `local` for this machine (default: unchanged)",
     )
     parser.add_argument(
         "--data",
         type=str | None,
         metavar="DATA",
-        help="where the data is now, if it was moved (default: as before)",
+        help="where the data is now, if it has moved (default: unchanged)",
     )
     add_dry_run(parser)
 

@@ -51,14 +51,14 @@ GROUPS = {
 """Fields of `SweepConfig` under the headings of `--help`."""
 
 SPACE_HELP = """\
-An AXIS is a list of choices, as lsa,all-MiniLM-L6-v2 or 0,0.05 (a single one fixes it), a range LOW..HIGH, or a range
-sampled on the logarithm, LOW..HIGH:log."""
+An AXIS is a list of choices, e.g. lsa,all-MiniLM-L6-v2 or 0,0.05 (a single one fixes it), a range LOW..HIGH, or a range
+sampled on a log scale, LOW..HIGH:log."""
 
 
 OBJECTIVES_HELP = f"""\
-Several at once, as val_log_loss:min,training_questions:min, for the Pareto front between them; :min and :max may be
-left out. The first, a validation metric, decides the winner. Metrics: {", ".join((*OBJECTIVES, *TRAINING_METRICS))},
-each also with _sd. Costs: {", ".join(COSTS)}."""
+Several at once, e.g. val_log_loss:min,training_questions:min, for the Pareto front between them; :min and :max may be
+left out. The first must be a validation metric and decides the winner.
+Metrics: {", ".join((*OBJECTIVES, *TRAINING_METRICS))}, each also with _sd. Costs: {", ".join(COSTS)}."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -69,7 +69,7 @@ def add_arguments(parser: Parser) -> None:
         type=str,
         default=argparse.SUPPRESS,
         metavar="DATA",
-        help="folder written by `embedllm data import`; none: simulated data, the quick start",
+        help="folder written by `embedllm data import` (default: simulated data)",
     )
     parser.add_config_file()
     defaults = SweepConfig()
@@ -88,7 +88,7 @@ def add_dry_run(parser: Parser) -> None:
     parser.general.add_argument(
         "--dry-run",
         action="store_true",
-        help="print the plan with memory and minutes, measured, and what would be refused; start nothing",
+        help="print the plan, with estimates of memory and time, and any problems; start nothing",
     )
 
 
@@ -107,8 +107,9 @@ def run(args: Namespace) -> int:
     from tune.runner import Sweep
 
     check_address(config.address)  # complain before the sweep's folder is made
-    refuse(check_storage(config, sweep_path(config)))
-    return conduct(Sweep.create(config))
+    path = sweep_path(config)
+    refuse(check_storage(config, path))
+    return conduct(Sweep.create(config, path))
 
 
 def configuration(args: Namespace) -> SweepConfig:
@@ -133,8 +134,10 @@ def axis_to_yaml(text: str) -> str:
     """
     if text[:1] in ("[", "{") or text in ("", "null"):
         return text
-    if bounds := re.fullmatch(r"(\S+)\.\.([^\s:]+)(:log)?", text):
-        return json.dumps({"low": _number(bounds[1]), "high": _number(bounds[2]), "log": bool(bounds[3])})
+    bounds = re.fullmatch(r"(\S+)\.\.([^\s:]+)(:log)?", text)
+    ends = [_number(end) for end in bounds.groups()[:2]] if bounds else []
+    if bounds and not any(isinstance(end, str) for end in ends):  # else dots of a path, such as lsa,../models/minilm
+        return json.dumps({"low": ends[0], "high": ends[1], "log": bool(bounds[3])})
     return json.dumps([_number(choice) for choice in text.split(",")])
 
 

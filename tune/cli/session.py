@@ -22,7 +22,7 @@ from tune.results.standings import Standings
 from tune.results.standings_table import standings_text
 from tune.runner import Sweep, SweepResult, retargeted
 from tune.search.lock import refuse_locked
-from tune.search.study import JOURNAL_FILE, best_record, count_finished, is_lost, read_records
+from tune.search.study import JOURNAL_FILE, best_record, count_finished, read_records
 from tune.tracking.provenance import Provenance
 from tune.tracking.serving import CHAMPION, Candidate, Registered, registered_name, serve_command
 from tune.tracking.tracker import MlflowTracker
@@ -39,7 +39,7 @@ def conduct(sweep: Sweep, *, trials: int | None = None) -> int:
         return _conduct(sweep, trials=trials)
     except KeyboardInterrupt:
         out = _typed(sweep.folder.path)
-        _note(f"\naborted; what is finished is kept, `python -m tune resume {out}` goes on")
+        _note(f"\naborted; finished trials are kept: run `python -m tune resume {out}` to continue")
         raise
 
 
@@ -63,7 +63,7 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
     earlier = _finished(folder.path)
     introduction = _introduction(sweep, config)
     _note(introduction)
-    provenance = Provenance.collect(data_name=_data_name(config), data_digest=sweep.data.digest)
+    provenance = Provenance.collect(data_name=config.data_name, data_digest=sweep.data.digest)
     note_run(folder.path, provenance)
     tracker = MlflowTracker.start(
         folder.path.name,
@@ -126,7 +126,7 @@ def _introduction(sweep: Sweep, config: SweepConfig) -> str:
     axes = [f"  {name} {show_axis(axis)}" for name, axis in config.space.axes().items()]
     return "\n".join(
         [
-            f"data    {_data_name(config)}: {data.num_models} models, {data.num_questions:,} questions ({sides})",
+            f"data    {config.data_name}: {data.num_models} models, {data.num_questions:,} questions ({sides})",
             f"search  {', '.join(map(str, config.goals))} with {config.sampler}, pruner {config.pruner}, over",
             *axes,
             f"folder  {config.out}",
@@ -143,10 +143,10 @@ def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str
     if result.stopped is None and finished < wanted:
         blocks.append(exhausted_text(finished, wanted))
     if result.winner is None:
-        blocks.append(f"Ended early: {result.stopped}. `python -m tune resume {out}` goes on.")
+        blocks.append(f"Ended early: {result.stopped}. Run `python -m tune resume {out}` to continue.")
     else:
         comparison = render_finalists(result.winner.rows, result.config.objective)
-        blocks.append(f"On the test questions, looked at for finalists only:\n\n{comparison}")
+        blocks.append(f"On the test questions, evaluated for finalists only:\n\n{comparison}")
         blocks.append(f'`embedllm route {_typed(result.winner.artifact)} "QUESTION"` uses the winner.')
     # A line of its own, not a footnote: a command broken in two cannot be pasted.
     blocks.append(f"MLflow: {how_to_view(tracking_uri)}")
@@ -171,7 +171,7 @@ def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
     try:
         page = write_report(standings, figures=drawing.result())
     except Exception as error:
-        retry = f"`python -m tune report {_typed(standings.path)}` tries again"
+        retry = f"run `python -m tune report {_typed(standings.path)}` to try again"
         _note(f"warning: no report: {type(error).__name__}: {error}; {retry}")
         return []
     print(f"Report: {_shortest(page)}")
@@ -181,7 +181,7 @@ def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
 def _candidate(result: SweepResult) -> Candidate | None:
     """The winner as it is registered, if there is one and it is wanted."""
     config, winner = result.config, result.winner
-    name = registered_name(config.register, _data_name(config))
+    name = registered_name(config.register, config.data_name)
     if winner is None or name is None:
         return None
     scores = ", ".join(
@@ -214,10 +214,6 @@ def _typed(path: Path) -> str:
     return shlex.quote(_shortest(path))
 
 
-def _data_name(config: SweepConfig) -> str:
-    return "simulated data" if config.data is None else Path(config.data).name
-
-
 def _parameters(config: SweepConfig) -> dict[str, Any]:
     """The sweep's settings as flat MLflow parameters; axes as they are typed."""
     settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("space", "data")}
@@ -229,7 +225,7 @@ def _finished(folder: Path) -> list[TrialRecord]:
     """Trials of earlier runs of this sweep."""
     if not (folder / JOURNAL_FILE).exists():
         return []
-    return [record for record in read_records(folder) if record.state != "RUNNING" and not is_lost(record)]
+    return [record for record in read_records(folder) if record.state != "RUNNING" and not record.lost]
 
 
 def _note(line: str) -> None:

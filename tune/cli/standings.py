@@ -20,7 +20,7 @@ def read_standings(path: str | None) -> Standings:
     if lost:
         print(
             f"{'1 trial was' if lost == 1 else f'{lost} trials were'} running when the sweep's process was killed; "
-            f"`python -m tune resume {path or folder.path}` runs {'it' if lost == 1 else 'them'} again",
+            f"run `python -m tune resume {path or folder.path}` to train {'it' if lost == 1 else 'them'} again",
             file=sys.stderr,
         )
     return Standings.read(folder.path)
@@ -33,13 +33,12 @@ def settle_abandoned(folder: SweepFolder) -> int:
         How many there were. 0 also where the sweep is being run, was run on another host, or its folder cannot be
         written to.
     """
-    num_train = folder.questions.get("train")  # sweeps of older versions do not know it
-    if num_train is None or is_locked(folder.path) or not ran_here(folder.path):
+    if is_locked(folder.path) or not ran_here(folder.path):
         return 0
     running = sum(record.state == "RUNNING" for record in read_records(folder.path))
     if running:
         try:
-            SweepStudy(folder.path, folder.config, num_train).close()  # opening it settles
+            SweepStudy(folder.path, folder.config, folder.questions["train"]).close()  # opening it settles
         except (EmbedLLMError, OSError):  # just been resumed elsewhere, or not ours to write
             return 0
     return running

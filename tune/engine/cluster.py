@@ -15,6 +15,7 @@ from typing import Any
 from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import SweepConfig
 from tune.imports import import_aside
+from tune.labels import counted, error_line
 
 QUIET = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard files per pack
@@ -62,8 +63,7 @@ class Slots:
     @property
     def each(self) -> str:
         """What a slot has, in words."""
-        cpus = f"{self.cpus} CPU{'s' * (self.cpus > 1)}"
-        return f"{cpus} and {self.gpus:g} GPU{'s' * (self.gpus != 1)}" if self.gpus else cpus
+        return " and ".join([counted(self.cpus, "CPU"), *([counted(self.gpus, "GPU")] if self.gpus else [])])
 
 
 @dataclass(frozen=True)
@@ -143,9 +143,9 @@ def plan_slots(config: SweepConfig, resources: dict[str, float], nodes: Sequence
     gpus = config.gpus_per_pack if config.gpus_per_pack is not None else (0.5 if all_gpus else 0.0)
     problems = []
     if gpus > all_gpus:
-        problems.append(f"gpus_per_pack is {gpus:g} but the cluster has {all_gpus:g} GPUs")
+        problems.append(f"gpus_per_pack is {gpus:g} but the cluster has {counted(all_gpus, 'GPU')}")
     if (config.cpus_per_pack or 1) > all_cpus:
-        problems.append(f"cpus_per_pack is {config.cpus_per_pack or 1} but the cluster has {all_cpus} CPUs")
+        problems.append(f"cpus_per_pack is {config.cpus_per_pack or 1} but the cluster has {counted(all_cpus, 'CPU')}")
     if problems:
         raise ConfigError("a pack does not fit the cluster: " + "; ".join(problems))
     by_gpu = None
@@ -158,9 +158,10 @@ def plan_slots(config: SweepConfig, resources: dict[str, float], nodes: Sequence
     if nodes:
         fit = _places(nodes, cpus, gpus) or fit  # no room on any node: `check_slots` refuses
     if config.slots is not None and config.slots > fit:
+        packs, size = counted(fit, "pack"), f"{counted(all_cpus, 'CPU')} and {counted(all_gpus, 'GPU')}"
         raise ConfigError(
-            f"slots is {config.slots} but only {fit} packs of {cpus} CPUs and {gpus:g} GPUs fit a cluster of "
-            f"{all_cpus} CPUs and {all_gpus:g} GPUs; ask for fewer slots or less per pack"
+            f"slots is {config.slots} but a cluster of {size} has room for only {packs} of "
+            f"{Slots(1, cpus, gpus).each}; ask for fewer slots or less per pack"
         )
     return Slots(config.slots or min(fit, config.trials), cpus, gpus)
 
@@ -222,7 +223,7 @@ def _start_ray(num_cpus: int | None) -> None:
             ray.shutdown()
             if attempt + 1 == START_ATTEMPTS:
                 raise EmbedLLMError(
-                    f"Ray did not start on this machine, {START_ATTEMPTS} times: {str(error).splitlines()[0]} "
+                    f"Ray did not start on this machine, {START_ATTEMPTS} times: {error_line(error)} "
                     "Is the machine overloaded, or out of memory or disk space? Try again when it is not"
                 ) from error
 
@@ -257,7 +258,7 @@ def _join_ray(address: str) -> None:
     try:
         ray.init(address=address, runtime_env=_environment_of_workers(), **QUIET_OPTIONS)
     except ConnectionError as error:
-        raise _no_cluster(address, str(error).splitlines()[0]) from error
+        raise _no_cluster(address, error_line(error)) from error
     except RuntimeError as error:
         if "Version mismatch" not in str(error):
             raise

@@ -11,7 +11,7 @@ from tune.config import SweepConfig
 from tune.engine.packing import CPU_MEMBERS, Pack, fusion_kinds, make_packs
 from tune.records import SweepListener, TrialRecord
 from tune.search.pruning import History
-from tune.search.study import SweepStudy, is_lost
+from tune.search.study import SweepStudy
 
 logger = logging.getLogger(__name__)
 
@@ -203,8 +203,7 @@ class Dispatcher:
         for trial in trials:
             if trial.state.name not in curves or trial.user_attrs["config"]["epochs"] != config.epochs:
                 continue
-            # Trials of older versions have no generation; they have all ended.
-            if generation is None or trial.user_attrs.get("generation", -1) < generation:
+            if generation is None or trial.user_attrs["generation"] < generation:
                 curve = trial.user_attrs["result"]["curves"][self._config.objective]
                 curves[trial.state.name][trial.number] = curve
         origins = {trial.number: trial.user_attrs["origin"] for trial in trials if "origin" in trial.user_attrs}
@@ -220,7 +219,7 @@ class Dispatcher:
         self._notify("trial_finished", record)
 
     def _count(self, record: TrialRecord) -> None:
-        if record.role == "trial" and not is_lost(record):
+        if record.role == "trial" and not record.lost:
             self._finished += record.state in ("COMPLETE", "PRUNED")
             self._failed += record.state == "FAIL"
 

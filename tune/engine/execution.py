@@ -28,7 +28,9 @@ def run_orders(
             on a cluster, too.
 
     Raises:
-        EmbedLLMError: what the queue raised.
+        EmbedLLMError: what the queue raised, like
+        OSError: of a full disk, for example.
+        TuneError: if Ray Tune itself failed.
     """
     trainable = tune.with_resources(
         tune.with_parameters(OrderTrainable, worker=worker, payload=payload, threads=slots.cpus), slots.resources
@@ -57,7 +59,7 @@ def run_orders(
         tuner.fit()
     except tune.TuneError as error:
         # Ray Tune turns what the queue raises into a traceback's text; let the error itself, with its advice, out.
-        if isinstance(error.__context__, EmbedLLMError):
+        if isinstance(error.__context__, (EmbedLLMError, OSError)):
             raise error.__context__ from None
         raise
     finally:

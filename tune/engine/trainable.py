@@ -10,6 +10,7 @@ from typing import Any
 from ray.tune import Trainable
 
 from tune.engine.cluster import hide_other_gpus
+from tune.labels import first_line
 
 TICKET = "ticket"
 OUTCOME = "outcome"
@@ -62,7 +63,7 @@ def _out_of_memory(error: Exception) -> OutOfMemory | None:
 
     text = str(error)
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(sign in text for sign in OUT_OF_MEMORY_SIGNS):
-        return OutOfMemory(text.splitlines()[0] if text else "host")
+        return OutOfMemory(first_line(text, "host"))
     return None
 
 

@@ -11,7 +11,6 @@ from tune.config import SweepConfig
 from tune.figures.selection import NONE_COMPLETE, NotDrawn, better_word, quantity_title, visible_limit
 from tune.records import TrialRecord
 from tune.results.leaderboard import baseline_record, is_comparable
-from tune.search.study import is_lost
 
 NAME = "history"
 TITLE = "History of the search"
@@ -82,7 +81,7 @@ def history_info(records: Sequence[TrialRecord], config: SweepConfig) -> History
     best: float | None = None
     points = []
     for record in sorted(records, key=lambda record: record.trial):
-        if record.role != "trial" or record.state == "RUNNING" or is_lost(record):
+        if record.role != "trial" or record.state == "RUNNING" or record.lost:
             continue
         value = record.metrics[config.objective] if is_comparable(record, config.objective) else None
         if value is not None:

@@ -83,8 +83,8 @@ class ImportanceInfo:
         )
         if self.sampler in ("tpe", "cmaes"):
             text += (
-                f" Trials of the sampler {self.sampler} crowd where it was good, so an axis it settled early looks "
-                "unimportant; trials of `--sampler random` rank without that bias."
+                f" Trials of the sampler {self.sampler} crowd where results were good, so an axis it settled early "
+                "looks unimportant; trials of `--sampler random` do not have that bias."
             )
         return text
 

@@ -106,15 +106,15 @@ class ParetoInfo:
         goals = [f"{quantity_title(goal.name)} ({better_word(goal.direction)} is better)" for goal in self.objectives]
         text = (
             f"{sentence(', '.join(goals[:-1]))} and {goals[-1]} of the {len(self.points)} complete trials. "
-            f"Filled: the Pareto front, {len(self.front)} trials that no other matches in all objectives and beats in "
-            "one; numbers name the trial."
+            f"Filled: the Pareto front, {len(self.front)} trials; no other is at least as good as one of them in all "
+            "objectives and better in one. Numbers are those of the trials."
         )
         if len(self.objectives) == 2:
-            text += " The line is the best that can be had at each cost."
+            text += " The line is the best that can be reached at each cost."
         if self.beyond:
             text += f" {self.beyond} far worse than the others lie beyond the axes."
         if self.baseline is not None:
-            text += " The paper's recipe on the same data is no candidate: it was not searched."
+            text += " The paper's recipe on the same data is not a candidate: it was not part of the search."
         return text
 
 

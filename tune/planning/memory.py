@@ -33,6 +33,9 @@ SCRATCH_VECTORS = 1
 NOISE_CHUNK = 1 << 18
 """Standard normals drawn at once for a stream of batches, as in `embedllm.training.streams`."""
 
+GATHERED = 1 << 18
+"""Floats of encodings gathered at once for all streams, as in `embedllm.training.batches`."""
+
 SCORED_AT_ONCE, SCORED_AT_ONCE_ON_GPU = 1 << 19, 1 << 25
 """Forecasts made at once when members are scored, as in `embedllm.training.scoring`."""
 
@@ -74,7 +77,7 @@ class PackMemory:
         data: encodings and labels, of every encoder that the worker may meet.
         members: parameters, gradients, best copies, Adam's moments.
         models: the trained models, on the host, until the pack is judged.
-        batch: a gathered batch and what its gradient needs.
+        batch: gathered batches and what the gradient of one needs.
         noise: standard normals drawn ahead, and the order of an epoch's questions.
         scoring: validation of the members scored at once, or of one that is judged.
     """
@@ -115,20 +118,32 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
 
     parameters = parameter_floats(models, width, dim)
     form = cheaper_form(group, width, dim, questions, pair_noise=pair_noise)
-    shared = len(set(Counter(subsets).values())) == 1 and (pair_noise or not noisy)
-    labels = 2 if shape.weighted else 1
-    # With weights, cells are gathered as labels, attempts, their scale, and that once more normalised.
-    block = questions * (width + models * (5 if shape.weighted else 1))
-    batch = streams * block if shared else (streams + members) * block + members * groups * questions * group
-    outputs = 3 * questions * group
-    if form == "collapsed":
-        batch += members * (2 * group * width + 3 * group * dim + outputs)
-    else:
-        noise_terms = 2 * dim * dim + 2 * width * dim if pair_noise else 0
-        batch += members * (2 * questions * dim + 4 * group * dim + outputs + noise_terms)
-
+    of_stream = Counter(subsets).values()
+    shared = len(set(of_stream)) == 1 and (max(of_stream) == 1 or pair_noise or not noisy)
     per_block = groups * questions * group if pair_noise else questions * width
     noise = streams * max(NOISE_CHUNK, per_block) if noisy else 0
+    labels = 2 if shape.weighted else 1
+    blocks = -(-max(subsets) // questions)
+    chunk = max(1, GATHERED // ((streams if shared else members) * questions * width))
+    chunk = min(chunk, blocks, max(1, NOISE_CHUNK // per_block) if noisy else blocks)
+    # What the steps of a chunk of blocks read: encodings and labels, and with attempts every cell's weight.
+    block = questions * (width + models * labels)
+    if shared:
+        held = streams * chunk * block
+        gathered = held + streams * chunk * questions * models * (labels - 1)  # weights before they are normalised
+    else:
+        held = members * chunk * (block + per_block * pair_noise)
+        gathered = (streams + members) * chunk * block + members * chunk * questions * models * (labels - 1)
+        gathered += members * chunk * per_block * noisy
+    outputs = 3 * questions * group
+    if form == "collapsed":
+        step = members * (2 * group * width + 3 * group * dim + outputs)
+    else:
+        noise_terms = 2 * dim * dim + 2 * width * dim if pair_noise else 0
+        step = members * (2 * questions * dim + 4 * group * dim + outputs + noise_terms)
+    # A chunk is gathered while the last step's views still hold the one before.
+    batch = max(held + step, gathered + held * (blocks > chunk))
+
     order = 3 * streams * max(subsets)  # int64 rows and a float32 mask
 
     at_once = SCORED_AT_ONCE_ON_GPU if gpu else SCORED_AT_ONCE

@@ -1,27 +1,17 @@
-"""The plan of a sweep: its packs on the cluster at hand, and for `--dry-run` everything one would want to know before.
+"""The plan of a sweep: its packs on the cluster at hand."""
 
-`plan_packs_here` is part of every sweep; `DryRun` looks at the rest too, and starts and writes nothing.
-"""
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-
-from embedllm.data.matrix import CorrectnessMatrix
-from embedllm.data.splits import Split
-from embedllm.errors import EmbedLLMError
 from tune.config import SweepConfig
-from tune.data import SweepData, check_split_seed, load_data
-from tune.engine.cluster import Node, Slots, cluster_nodes, memory_per_pack, plan_slots, ray_cluster
+from tune.data import SweepData
+from tune.engine.cluster import Node, Slots, cluster_nodes, memory_per_pack, plan_slots
 from tune.engine.packing import MAX_PACK
-from tune.labels import seeds_text
-from tune.planning.encoder_state import EncoderState, encoder_state, encodings_for_a_probe
+from tune.labels import counted, seeds_text
 from tune.planning.memory import GIB, DataShape
-from tune.planning.preflight import Finding, check_folder, check_nodes, check_slots, check_tracking
+from tune.planning.preflight import Finding, check_nodes, check_slots
 from tune.planning.probe import ProbeTask, Throughput, probe
 from tune.planning.schedule import WORTH_PROBING, PackPlan, largest_pack, largest_that_fits, plan_packs, rough_seconds
-from tune.search.space import distributions
-from tune.tracking.uri import resolve_tracking_uri
 
 
 @dataclass(frozen=True)
@@ -45,7 +35,7 @@ class ClusterPlan:
         slots, packs = self.slots, self.packs
         size = "one by one" if packs.size == 1 else f"in packs of up to {packs.size}"
         return (
-            f"{config.trials} trial{'s' * (config.trials != 1)} x {seeds_text(config.seeds)} {size} ({packs.reason}), "
+            f"{counted(config.trials, 'trial')} x {seeds_text(config.seeds)} {size} ({packs.reason}), "
             f"{slots.count} at a time on {slots.each} each"
         )
 
@@ -127,107 +117,5 @@ def _advice(config: SweepConfig, shape: DataShape, slots: Slots, packs: PackPlan
     if not gpu and slots.count > 1:
         choices.append("use fewer slots")
     if config.seeds > 1:
-        choices.append("fewer seeds")
-    return ", or ".join([*choices, "a smaller embedding_dim"])
-
-
-@dataclass
-class DryRun:
-    """What a sweep would do, and everything that would stop it.
-
-    Args:
-        config: the sweep; its trials are those still to be run.
-        path: its folder, which is not made.
-        baseline: whether the baseline is still to be run.
-        data: the correctness matrix; None if it cannot be read.
-        split: as it would be used.
-        space_fits: whether the search space fits the data.
-        encoders: the space's encoders.
-        cluster: None if there is no cluster, or no data to plan with.
-        tracking_uri: where MLflow's records would go.
-        findings: problems and warnings.
-    """
-
-    config: SweepConfig
-    path: Path
-    baseline: bool = True
-    data: CorrectnessMatrix | None = None
-    split: Split | None = None
-    space_fits: bool = False
-    encoders: Sequence[EncoderState] = ()
-    cluster: ClusterPlan | None = None
-    tracking_uri: str | None = None
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def problems(self) -> list[str]:
-        return [finding.text for finding in self.findings if finding.kind == "problem"]
-
-    @property
-    def warnings(self) -> list[str]:
-        return [finding.text for finding in self.findings if finding.kind == "warning"]
-
-    def look(self, *, digest: str | None = None) -> "DryRun":
-        """Look at everything; what fails is kept as a problem.
-
-        Args:
-            digest: of the data an existing sweep began with.
-        """
-        self.findings += check_folder(self.path)
-        self._attempt(self._look_at_tracking)
-        self._attempt(self._look_at_data)
-        if digest is not None and self.data is not None and self.data.digest != digest:
-            self._problem(
-                f"the data has changed since the sweep began: its digest is {self.data.digest}, it was {digest}"
-            )
-        if digest is None:
-            self._attempt(self._look_at_split_seed)
-        self._attempt(self._look_at_space)
-        self._look_at_encoders()
-        self._attempt(self._look_at_cluster)
-        return self
-
-    def _attempt(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except EmbedLLMError as error:
-            self._problem(str(error))
-
-    def _problem(self, text: str) -> None:
-        self.findings.append(Finding("problem", text))
-
-    def _look_at_tracking(self) -> None:
-        self.tracking_uri = resolve_tracking_uri(self.config.tracking_uri, self.path)
-        self.findings += check_tracking(self.tracking_uri)
-
-    def _look_at_data(self) -> None:
-        self.data, self.split = load_data(self.config)
-
-    def _look_at_split_seed(self) -> None:
-        if self.split is not None:
-            check_split_seed(self.config, self.split)
-
-    def _look_at_space(self) -> None:
-        from tune.search.samplers import make_sampler
-
-        if self.split is not None:
-            make_sampler(self.config, distributions(self.config.space, len(self.split.train)), 0)
-            self.space_fits = True
-
-    def _look_at_encoders(self) -> None:
-        if self.data is None or self.split is None:
-            return
-        self.encoders = [encoder_state(name, self.data, self.split) for name in self.config.space.encoder]
-        for encoder in self.encoders:
-            if encoder.state == "refused":
-                self._problem(encoder.detail)
-
-    def _look_at_cluster(self) -> None:
-        with ray_cluster(self.config.address) as resources:
-            if self.data is None or self.split is None or not self.space_fits:
-                plan_slots(self.config, resources, cluster_nodes())
-                return
-            encodings = {state.name: encodings_for_a_probe(state, self.data, self.split) for state in self.encoders}
-            source = SweepData(self.data, self.split, encodings)
-            self.cluster = plan_packs_here(self.config, source, resources, always_probe=True, baseline=self.baseline)
-            self.findings += self.cluster.findings
+        choices.append("use fewer seeds")
+    return ", or ".join([*choices, "use a smaller embedding_dim"])

@@ -1,4 +1,4 @@
-"""The plan that `--dry-run` prints: what would run, where, how long, and everything that would be refused."""
+"""The plan that `--dry-run` prints: what would run, where, how long, and everything that would stop it."""
 
 import shutil
 import textwrap
@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tune.config import SearchSpace, SweepConfig
-from tune.labels import seeds_text
+from tune.labels import counted, seeds_text
+from tune.planning.dry_run import DryRun
 from tune.planning.memory import show_bytes
-from tune.planning.plan import ClusterPlan, DryRun
+from tune.planning.plan import ClusterPlan
 from tune.planning.preflight import existing_ancestor
 from tune.planning.schedule import PackPlan, show_seconds
 from tune.search.space import space_size
@@ -44,10 +45,8 @@ def render_plan(plan: DryRun, axes: Sequence[str], *, done: int = 0) -> str:
         lines += _entry("MLflow", _tracking(plan.tracking_uri))
     for title, texts in (("warning", plan.warnings), ("problem", plan.problems)):
         if texts:
-            lines += ["", f"{len(texts)} {title}{'s' * (len(texts) > 1)}:", *_list(texts)]
-    verdict = (
-        "This sweep would be refused." if plan.problems else "Nothing stands in the way: run it without --dry-run."
-    )
+            lines += ["", f"{counted(len(texts), title)}:", *_list(texts)]
+    verdict = "This sweep cannot run." if plan.problems else "No problems found: run it without --dry-run."
     return "\n".join([*lines, "", verdict])
 
 
@@ -69,7 +68,7 @@ def _list(texts: Sequence[str]) -> list[str]:
 
 
 def _data(plan: DryRun) -> str:
-    name = "simulated data" if plan.config.data is None else str(plan.config.data)
+    name = plan.config.data or plan.config.data_name
     if plan.data is None or plan.split is None:
         return f"{name}: cannot be used, see below"
     data, split = plan.data, plan.split
@@ -77,7 +76,7 @@ def _data(plan: DryRun) -> str:
     return (
         f"{name}: {data.num_models} models x {data.num_questions:,} questions"
         + (f", {missing:.1%} of the cells missing" if missing else "")
-        + f"; {len(split.train):,} to train on, {len(split.val):,} for validation, {len(split.test):,} for the test "
+        + f"; {len(split.train):,} for training, {len(split.val):,} for validation, {len(split.test):,} for testing "
         f"({split.name} split" + (f", seed {split.seed})" if split.seed is not None else ")")
     )
 
@@ -94,9 +93,9 @@ def _method(config: SweepConfig) -> str:
 
 def _trials(config: SweepConfig, done: int, baseline: bool) -> str:
     size = space_size(config.space)
-    enough = "" if size is None or size >= config.trials + done else f", of which the space holds only {size:,}"
-    to_go = f"{config.trials} to go, {done} are finished" if done else f"{config.trials}"
-    recipe = "and the paper's recipe as the baseline" if baseline else "the baseline is finished"
+    enough = "" if size is None or size >= config.trials + done else f", but the space holds only {size:,}"
+    to_go = f"{config.trials} to go, {done} finished" if done else f"{config.trials}"
+    recipe = "plus the paper's recipe as the baseline" if baseline else "the baseline is finished"
     return f"{to_go}{enough}; {seeds_text(config.seeds)} each; {recipe}"
 
 
@@ -112,13 +111,13 @@ def _encoders(plan: DryRun) -> list[str]:
 def _cluster(cluster: ClusterPlan, config: SweepConfig) -> list[str]:
     alive = [node for node in cluster.nodes if node.alive]
     cpus, gpus = sum(node.cpus for node in alive), sum(node.gpus for node in alive)
-    where = "this machine" if config.address is None else f"{len(alive)} nodes at {config.address}"
-    lines = _entry("cluster", f"{where}: {cpus:g} CPUs, {gpus:g} GPUs, {show_bytes(sum(n.memory for n in alive))}")
+    where = "this machine" if config.address is None else f"{counted(len(alive), 'node')} at {config.address}"
+    size = f"{counted(cpus, 'CPU')}, {counted(gpus, 'GPU')}, {show_bytes(sum(node.memory for node in alive))}"
+    lines = _entry("cluster", f"{where}: {size}")
     slots, packs = cluster.slots, cluster.packs
-    each = f"{slots.cpus} CPU{'s' * (slots.cpus > 1)}" + (f" and {slots.gpus:g} GPUs" if slots.gpus else "")
-    size = "single trials" if packs.size == 1 else f"up to {packs.size} trials trained fused"
-    lines += _entry("packs", f"{size} ({packs.reason}); {slots.count} at a time, on {each} each")
-    room = "" if packs.available is None else f"; {show_bytes(packs.available)} are available to each"
+    size = "single trials" if packs.size == 1 else f"up to {packs.size} trials trained together"
+    lines += _entry("packs", f"{size} ({packs.reason}); {slots.count} at a time, on {slots.each} each")
+    room = "" if packs.available is None else f"; {show_bytes(packs.available)} available to each"
     lines += _entry("memory", f"the largest pack needs about {show_bytes(packs.memory.total)}{room}")
     if packs.seconds is not None and packs.baseline_seconds is not None:
         lines += _entry("time", _time(packs, packs.seconds, packs.baseline_seconds, config))
@@ -129,8 +128,8 @@ def _time(packs: PackPlan, seconds: float, baseline: float, config: SweepConfig)
     low, high = seconds * (FASTER if config.pruner == "none" else FASTER_PRUNED), seconds * SLOWER
     text = f"about {show_seconds(seconds)} ({show_seconds(low)} to {show_seconds(high)})"
     if baseline:
-        text += f", of which the baseline keeps one slot for {show_seconds(baseline)}"
-    text += "; besides, start-up and the winner's test"
+        text += f", of which the baseline occupies one slot for {show_seconds(baseline)}"
+    text += "; plus start-up and the winner's evaluation"
     budget = config.time_budget
     if budget is not None and budget < high:
         text += f"; no pack starts after the time budget of {show_seconds(budget)}"

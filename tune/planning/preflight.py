@@ -75,18 +75,16 @@ def check_folder(path: Path) -> list[Finding]:
     """Whether a sweep can be written at `path`, which need not exist yet."""
     there = existing_ancestor(path)
     if not there.is_dir():
-        return [Finding("problem", f"{path} cannot be made: {there} is not a folder; choose another with --out")]
+        return [Finding("problem", f"{path} cannot be created: {there} is not a folder; choose another with --out")]
     if not os.access(there, os.W_OK | os.X_OK):
-        return [
-            Finding("problem", f"{there} is not writable for you; choose another folder with --out, or change its mode")
-        ]
+        return [Finding("problem", f"{there} is not writable; choose another folder with --out, or change its mode")]
     free = shutil.disk_usage(there).free
     if free < DISK_NEEDED:
         return [
             Finding(
                 "problem",
-                f"the disk of {there} is nearly full: {show_bytes(free)} are free, at least {show_bytes(DISK_NEEDED)} "
-                "are needed; free some, or choose another folder with --out",
+                f"the disk of {there} is nearly full: {show_bytes(free)} free, at least {show_bytes(DISK_NEEDED)} "
+                "needed; free some space, or choose another folder with --out",
             )
         ]
     if free < DISK_SCARCE:
@@ -171,9 +169,9 @@ def check_nodes(nodes: Sequence[Node]) -> list[Finding]:
     dead = [node.address for node in nodes if not node.alive]
     findings = []
     if dead:
-        findings.append(
-            Finding("warning", f"{len(dead)} of {len(nodes)} nodes are dead and left out: {', '.join(dead)}")
-        )
+        verb = "is" if len(dead) == 1 else "are"
+        text = f"{len(dead)} of {len(nodes)} nodes {verb} dead and left out: {', '.join(dead)}"
+        findings.append(Finding("warning", text))
     alive = [node for node in nodes if node.alive]
     if len(alive) < 2:
         return findings

@@ -93,9 +93,9 @@ def plan_packs(
             room, choose_pack_size(config.trials, slots.count, config.seeds, learns=config.learns, gpu=bool(slots.gpus))
         )
         rule = (
-            f"{ROUNDS} packs or more in a row for each slot let the sampler learn"
+            f"at least {ROUNDS} packs in a row per slot, so that the sampler can learn"
             if config.learns
-            else "several for each slot"
+            else "several per slot"
         )
         reason = f"rule of thumb: {rule}"
     else:

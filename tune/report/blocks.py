@@ -11,8 +11,9 @@ from embedllm.data.matrix import SPLIT_NAMES
 from embedllm.figures import Page, SavedFigure
 from tune.figures import NotDrawn
 from tune.folder import WINNER_FOLDER
+from tune.labels import first_line
 from tune.records import TrialState
-from tune.report.commands import QUESTION, fit_command, serve_command, sweep_command, winner_command
+from tune.report.commands import QUESTION, champion_command, fit_command, sweep_command, winner_command
 from tune.report.runs import SweepRun
 from tune.results.finalists_table import finalist_notes, finalists_grid
 from tune.results.footnotes import unranked_footnotes
@@ -76,13 +77,13 @@ def add_winner(page: Page, standings: Standings) -> Page:
         return page.text("No trial has succeeded.")
     if winner is not None and winner.trial != best.trial:
         page.text(
-            f"Trial {winner.trial} was crowned before trial {best.trial} took the lead; "
-            "the card is that of the trial crowned."
+            f"Trial {winner.trial} was chosen as the winner before trial {best.trial} took the lead; "
+            f"what follows describes trial {winner.trial}."
         )
         best = next(record for record in standings.records if record.role == "trial" and record.trial == winner.trial)
     config = best.config
     training = config.training_questions
-    everything = training is None or training == standings.folder.questions.get("train")
+    everything = training is None or training == standings.folder.questions["train"]
     page.facts(
         {
             "trial": best.trial,
@@ -111,17 +112,17 @@ def add_winner(page: Page, standings: Standings) -> Page:
     page.table(pd.DataFrame(rows), "The winner's metrics, mean ± standard deviation over seeds.")
     if winner is None:
         return page
-    page.text("To use it, in the folder that holds the sweep:")
+    page.text("To use it, from the folder that contains the sweep:")
     page.code(winner_command(standings.path))
     page.text("In Python:").code(
         "from embedllm import load_artifact\n\n"
         f'artifact = load_artifact("{standings.path.name}/{WINNER_FOLDER}")\n'
         f'artifact.predict_proba(["{QUESTION}"])   # (models, questions), P(right answer)'
     )
-    serving = serve_command(standings.path, standings.config)
+    serving = champion_command(standings.path, standings.config)
     if serving is None:
         return page
-    page.text("Over HTTP, from MLflow; `champion` is the best version registered under this name, by validation:")
+    page.text("Over HTTP, served by MLflow; `champion` is the best version registered under this name, on validation:")
     return page.code(serving)
 
 
@@ -137,7 +138,6 @@ def add_figures(page: Page, figures: Sequence[SavedFigure | NotDrawn]) -> Page:
 
 def add_data(page: Page, standings: Standings, description: Description | str) -> Page:
     """What the sweep learned from: sizes, base rates, benchmarks, the best models; or why that cannot be told."""
-    sizes = standings.folder.questions
     if isinstance(description, str):
         return page.text(f"The data cannot be described: {description}.")
     [row] = description.as_rows()["summary"]
@@ -147,13 +147,12 @@ def add_data(page: Page, standings: Standings, description: Description | str) -
         "source": f"{row['source']}{', simulated' if row['simulated'] else ''}",
         "size": f"{row['models']:,} models, {row['questions']:,} questions, {row['benchmarks']:,} benchmarks",
         "labels": f"{row['attempts']:,}{repeats}{conflicts}; {row['missing_share']:.2%} of the pairs have none",
-        "right": f"{row['accuracy']:.4f} of the labels; always guessing the more frequent one: "
+        "correct": f"{row['accuracy']:.4f} of the labels; always predicting the more frequent one: "
         f"{row['always_majority']:.4f}, per model: {row['majority_per_model']:.4f}, "
         f"per model and benchmark: {row['majority_per_model_and_benchmark']:.4f}",
         "digest": f"`{row['digest']}`",
+        "split": f"{', '.join(f'{standings.folder.questions[side]:,} {side}' for side in SPLIT_NAMES)} questions",
     }
-    if sizes:
-        facts["split"] = f"{', '.join(f'{sizes[side]:,} {side}' for side in SPLIT_NAMES)} questions"
     page.facts(facts)
     benchmarks = description.benchmarks[["benchmark", "questions", "accuracy", "best_model", "best_accuracy"]]
     shown = benchmarks.sort_values("questions", ascending=False, kind="stable").head(SHOWN_BENCHMARKS)
@@ -173,19 +172,18 @@ def add_outcomes(page: Page, standings: Standings) -> Page:
     saved = sum(record.config.epochs - record.budget for record in trials if record.state == "PRUNED")
     planned = sum(record.config.epochs for record in trials if record.state in ("COMPLETE", "PRUNED"))
     pruned = standings.count("PRUNED")
+    baseline = sum(record.seconds for record in standings.records if record.role == "baseline")
     facts: dict[str, object] = {
         "complete": standings.count("COMPLETE"),
-        "pruned": f"{pruned}, which spared {saved / planned:.0%} of the epochs" if pruned else "0",
+        "pruned": f"{pruned}, which saved {saved / planned:.0%} of the epochs" if pruned else "0",
         "failed": standings.count("FAIL"),
-        "training": f"{sum(record.seconds for record in trials):,.1f} s in all trials, "
-        f"{sum(record.seconds for record in standings.records if record.role == 'baseline'):,.1f} s the paper's recipe",
+        "training": f"{sum(record.seconds for record in trials):,.1f} s for all trials, "
+        f"{baseline:,.1f} s for the paper's recipe",
     }
     if standings.count("RUNNING"):
         facts["running"] = standings.count("RUNNING")
     page.facts(facts)
-    reasons = Counter(
-        (record.reason or "no reason given").splitlines()[0] for record in trials if record.state == "FAIL"
-    )
+    reasons = Counter(first_line(record.reason or "", "no reason given") for record in trials if record.state == "FAIL")
     if reasons:
         page.text("Why trials failed:")
         page.bullets(f"{count} × {reason}" for reason, count in reasons.most_common(REASONS))
@@ -201,13 +199,13 @@ def add_reproduction(page: Page, standings: Standings) -> Page:
         page.text("It was run with `--deterministic`: the same trials come out at any parallelism.")
     else:
         page.text(
-            "Without `--deterministic` the sampler learns from trials in the order they end, so another run may "
-            "propose others. Every trial by itself gives the same result again:"
+            "Without `--deterministic` the sampler learns from trials in the order in which they finish, so another "
+            "run may propose different ones. Each trial by itself can be reproduced:"
         )
     number = 0 if best is None else best.trial
     page.code(f"python -m tune rerun {shlex.quote(standings.path.name)} {number}")
     if best is not None and config.data is not None:
-        page.text("The best configuration without the sweep, beside every baseline:")
+        page.text("To train the best configuration on its own, next to every baseline:")
         page.code(fit_command(config, best.config, best.seeds, "artifact"))
     return page
 
@@ -215,7 +213,7 @@ def add_reproduction(page: Page, standings: Standings) -> Page:
 def add_environment(page: Page, standings: Standings, runs: Sequence[SweepRun]) -> Page:
     """What it ran on: code, packages, machine, and every command given."""
     if not runs:
-        return page.text("Not recorded: the sweep was run by an older version.")
+        return page.text("Not recorded: the sweep was run from Python, not by `python -m tune`.")
     last = runs[-1].provenance
     page.facts(
         {

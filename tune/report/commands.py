@@ -12,7 +12,7 @@ from tune.cli.run import show_axis, show_objectives
 from tune.config import SweepConfig
 from tune.folder import WINNER_FOLDER
 from tune.tracking.identity import tracked_at
-from tune.tracking.serving import CHAMPION, PORT, registered_name
+from tune.tracking.serving import CHAMPION, registered_name, serve_command
 
 QUESTION = "How many primes are there below 100?"
 """Asked in examples."""
@@ -70,16 +70,10 @@ def winner_command(folder: Path) -> str:
     return f"{_joined(['embedllm', 'route', f'{folder.name}/{WINNER_FOLDER}'])} {shlex.quote(QUESTION)}"
 
 
-def serve_command(folder: Path, config: SweepConfig) -> str | None:
+def champion_command(folder: Path, config: SweepConfig) -> str | None:
     """What serves the registered winner, None where it is not registered or the sweep was not tracked."""
-    uri = tracked_at(folder)
-    name = registered_name(config.register, "simulated data" if config.data is None else Path(config.data).name)
-    if name is None or uri is None:
-        return None
-    return (
-        f"MLFLOW_TRACKING_URI={shlex.quote(uri)} \\\n"
-        f"    mlflow models serve -m models:/{shlex.quote(name)}@{CHAMPION} --env-manager local -p {PORT}"
-    )
+    uri, name = tracked_at(folder), registered_name(config.register, config.data_name)
+    return None if name is None or uri is None else serve_command(uri, f"models:/{name}@{CHAMPION}")
 
 
 def _option(name: str, value: Any) -> list[str]:

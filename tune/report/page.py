@@ -1,7 +1,8 @@
 """A sweep as one self-contained HTML page, to be read without anything else, also while the sweep runs.
 
-write_report("sweep")                          # sweep/report.html
-write_report("sweep", Path("results.html"))
+standings = Standings.read("sweep")
+write_report(standings)                          # sweep/report.html
+write_report(standings, Path("results.html"))
 """
 
 import tempfile
@@ -14,7 +15,7 @@ from embedllm.figures import Page, SavedFigure
 from tune.data import load_data
 from tune.figures import NotDrawn
 from tune.folder import FIGURES_FOLDER
-from tune.labels import seeds_text
+from tune.labels import error_line, seeds_text
 from tune.report.blocks import (
     add_data,
     add_environment,
@@ -71,7 +72,7 @@ def report_page(
     """
     page = leaderboard_page(standings, "Sweep")
     if _simulated(description):
-        page.text("The data is simulated: these numbers say how the search works, nothing about real models.")
+        page.text("The data is simulated: these numbers show how the search works and say nothing about real models.")
     page.text(search_sentence(standings))
     for paragraph in headline(standings):
         page.text(paragraph)
@@ -85,17 +86,17 @@ def report_page(
     add_figures(page.section("The search", "search"), figures)
     add_outcomes(page.section("Trials", "trials"), standings)
     add_data(page.section("The data", "data"), standings, description)
-    add_reproduction(page.section("Doing it again", "again"), standings)
+    add_reproduction(page.section("Reproducing this sweep", "again"), standings)
     return add_environment(page.section("Environment", "environment"), standings, read_runs(standings.path))
 
 
 def leaderboard_page(standings: Standings, title: str = "Leaderboard of the sweep") -> Page:
     """An empty page with the sweep's name."""
     config = standings.config
-    data = "simulated data" if config.data is None else Path(config.data).name
     done = standings.count("COMPLETE") + standings.count("PRUNED")
     return Page(
-        f"{title} {standings.path.name}", f"{data}: {done} of {config.trials} trials, {seeds_text(config.seeds)} each"
+        f"{title} {standings.path.name}",
+        f"{config.data_name}: {done} of {config.trials} trials, {seeds_text(config.seeds)} each",
     )
 
 
@@ -104,7 +105,7 @@ def describe_data(standings: Standings) -> Description | str:
     try:
         data, _ = load_data(standings.config)
     except (EmbedLLMError, OSError) as error:
-        return f"it cannot be read ({str(error).splitlines()[0]})"
+        return f"it cannot be read ({error_line(error)})"
     if data.digest != standings.folder.digest:
         return f"it has changed since the sweep: its digest is {data.digest}, it was {standings.folder.digest}"
     return describe(data)

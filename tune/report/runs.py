@@ -32,7 +32,7 @@ def note_run(folder: Path, provenance: Provenance) -> None:
 
 
 def read_runs(folder: Path) -> list[SweepRun]:
-    """Every run, the first one first; none for sweeps of older versions. A line cut off by a crash is skipped."""
+    """Every run, the first one first; none where it was run from Python. A line cut off by a crash is skipped."""
     file = folder / RUNS_FILE
     if not file.is_file():
         return []

@@ -63,16 +63,14 @@ def search_sentence(standings: Standings) -> str:
         f"{config.trials} trials, {seeds_text(config.seeds)} each, searched {_listed(varied) or 'one configuration'} "
         f"for the {goals}."
     )
-    if sizes:
-        text += (
-            f" They trained on up to {sizes['train']:,} questions and were ranked on {sizes['val']:,} others; "
-            f"{sizes['test']:,} more were kept for the finalists."
-        )
-    return text
+    return (
+        f"{text} They trained on up to {sizes['train']:,} questions and were ranked on {sizes['val']:,} others; "
+        f"{sizes['test']:,} more were kept for the finalists."
+    )
 
 
 def _progress(standings: Standings) -> str | None:
-    """What is missing of a sweep that has not come to its end."""
+    """What is missing of a sweep that has not finished."""
     target = standings.config.trials
     done = standings.count("COMPLETE") + standings.count("PRUNED")
     running = standings.count("RUNNING")
@@ -83,8 +81,8 @@ def _progress(standings: Standings) -> str | None:
         return None if done >= target else exhausted_text(done, target)
     state = f"Not finished: {done} of {target} trials so far"
     if running:
-        return f"{state}, {running} running. What follows is how it stands now."
-    return f"{state}. `python -m tune resume {standings.path.name}` goes on; what follows is how it stands now."
+        return f"{state}, {running} running. What follows is the current state."
+    return f"{state}. Run `python -m tune resume {standings.path.name}` to continue; what follows is the current state."
 
 
 def _winner(standings: Standings) -> str:
@@ -95,8 +93,8 @@ def _winner(standings: Standings) -> str:
     measure = quantity_title(objective)
     leads = standings.winner is not None and standings.winner.trial == best.trial
     text = (
-        f"{'The winner is' if leads else 'Leading is'} trial {best.trial} ({_described(best, standings)}): "
-        f"{measure} {_with_sd(best, objective)}."
+        f"{f'The winner is trial {best.trial}' if leads else f'Trial {best.trial} is in the lead'} "
+        f"({_described(best, standings)}): {measure} {_with_sd(best, objective)}."
     )
     baseline = standings.baseline
     if baseline is None:
@@ -111,11 +109,16 @@ def _winner(standings: Standings) -> str:
     if bounds is not None:
         text += f" (paired 95 % interval over {standings.intervals.questions:,} questions: {_range(bounds)})"
     count = sum(record.role == "trial" and is_comparable(record, objective) for record in standings.records)
-    return f"{text}. As the best of {count} it looks better on these questions than it is; the test questions are fair."
+    if count < 2:
+        return f"{text}."
+    return (
+        f"{text}. As the best of {count}, it looks better on these questions than it is; the test questions give a "
+        "fair comparison."
+    )
 
 
 def _verdict(standings: Standings) -> str | None:
-    """How the winner stands on the test questions, and where the difference is inside noise."""
+    """How the winner stands on the test questions, and where the difference is within noise."""
     if standings.winner is None or not standings.finalists:
         return None
     metric = compared_metric(standings.objective)
@@ -130,31 +133,30 @@ def _verdict(standings: Standings) -> str | None:
     title = quantity_title(f"test_{metric}").removeprefix("test ")
     error = row.get(f"{metric}_se")
     reached = f"{row[metric]:.4f}" + ("" if error is None else f" ± {error:.4f}")
-    questions = f"{row['questions']:,} " if "questions" in row else ""
     text = (
-        f"On the {questions}test questions, which nothing was chosen by, "
+        f"On the {row['questions']:,} test questions, which played no part in any choice, "
         f"trial {standings.winner.trial} has {title} {reached}."
     )
     if judged["better"]:
-        text += f" It is better than {_listed(judged['better'])} beyond the noise of the questions."
+        text += f" It is better than {_listed(judged['better'])} by more than the noise of the questions."
     if judged["worse"]:
-        text += f" It is worse than {_listed(judged['worse'])} beyond the noise of the questions."
+        text += f" It is worse than {_listed(judged['worse'])} by more than the noise of the questions."
     if judged["noise"]:
-        text += f" Its difference to {_listed(judged['noise'])} is inside that noise."
+        text += f" It is not distinguishable from {_listed(judged['noise'])}."
     return text
 
 
 def _described(record: TrialRecord, standings: Standings) -> str:
     """`lsa, dimension 27, α 0.054, all training questions`."""
     config, count = record.config, record.config.training_questions
-    everything = count is None or count == standings.folder.questions.get("train")
+    everything = count is None or count == standings.folder.questions["train"]
     size = "all training questions" if everything else f"{count:,} training questions"
     return f"{encoder_label(config.encoder)}, dimension {config.embedding_dim}, α {config.noise:.2g}, {size}"
 
 
 def _called(row: Mapping[str, Any]) -> str:
     """A method as it stands in a sentence."""
-    return SPOKEN.get(row["method"], str(row["title"]).partition(":")[0])
+    return SPOKEN.get(row["method"], str(row["title"]))
 
 
 def _with_sd(record: TrialRecord, metric: str) -> str:

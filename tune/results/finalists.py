@@ -10,7 +10,9 @@ from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS
 from embedllm.evaluation.report import METRICS, evaluate
 from tune.labels import config_label
 from tune.records import TrialRecord
+from tune.results.pareto import amount_text
 from tune.results.scores import intervals_to, mean_score, question_scores, read_scores, standard_error
+from tune.search.objectives import COSTS
 
 if TYPE_CHECKING:
     from tune.runner import Sweep
@@ -42,7 +44,8 @@ def finalist_rows(
         records: all trials; the paper's recipe is taken from there.
 
     Returns:
-        Flat rows: method (`winner`, `finalist`, `paper` or a baseline's), title, note, `trial` of the searched ones,
+        Flat rows: method (`winner`, `finalist`, `paper` or a baseline's), title (`trial 7`, with several objectives
+        also what it costs), about (its configuration; empty for baselines), note, `trial` of the searched ones,
         `questions` (test questions that count), the seven metrics, `<metric>_sd` over seeds where there are seeds,
         `<metric>_se` over questions, and for all but the winner `<metric>_delta` with `_delta_low` and `_delta_high`:
         the difference `method - winner` and its paired 95 % interval over questions. Metrics that are no mean over
@@ -55,12 +58,14 @@ def finalist_rows(
         config = record.config
         if config.training_questions == len(sweep.split.train):
             config = config.replace(training_questions=None)  # all of them, as the paper's recipe says it
-        title = f"trial {record.trial}: {config_label(config)}"
-        row = _row("winner" if is_winner else "finalist", title, "chosen on val" if is_winner else "", finalist.metrics)
+        costs = [amount_text(record, goal.name) for goal in sweep.folder.config.goals[1:] if goal.name in COSTS]
+        title = f"trial {record.trial}" + (f" ({', '.join(costs)})" if costs else "")
+        method, note = ("winner", "chosen on val") if is_winner else ("finalist", "")
+        row = _row(method, title, note, finalist.metrics, about=config_label(config))
         found.append((row | {"trial": record.trial}, finalist.scores))
     for record in records:
         if record.role == "baseline" and record.state == "COMPLETE":
-            row = _row("paper", f"official recipe: {config_label(record.config)}", "", record.metrics)
+            row = _row("paper", "official recipe", "", record.metrics, about=config_label(record.config))
             found.append((row, read_scores(sweep.folder.path, record, "test")))
     found += _baselines(sweep, sweep.encodings[winner.record.config.encoder].matrix)
     for row, scores in found:
@@ -77,20 +82,19 @@ def finalist_rows(
 
 
 def finalist_metrics(
-    rows: Sequence[Mapping[str, Any]], winner: int, baseline: TrialRecord | None
+    rows: Sequence[Mapping[str, Any]], baseline: TrialRecord | None
 ) -> dict[tuple[str, int], dict[str, float]]:
     """(role, trial) -> test metrics and their `_sd`, of the finalists among the trials and of the baseline.
 
     Args:
         rows: made by :func:`finalist_rows`.
-        winner: the winner's trial number.
         baseline: the paper's recipe, where it is finished.
     """
     found = {}
     for row in rows:
         if row["method"] in ("winner", "finalist"):
             names = [name for metric in METRICS for name in (metric, f"{metric}_sd") if name in row]
-            found["trial", int(row.get("trial", winner))] = {f"test_{name}": row[name] for name in names}
+            found["trial", int(row["trial"])] = {f"test_{name}": row[name] for name in names}
     if baseline is not None:
         known = {name: value for name, value in baseline.metrics.items() if name.startswith("test_")}
         found[baseline.role, baseline.trial] = known
@@ -114,8 +118,8 @@ def _baselines(sweep: "Sweep", encodings: np.ndarray) -> list[tuple[dict[str, An
     return found
 
 
-def _row(method: str, title: str, note: str, metrics: Mapping[str, float]) -> dict[str, Any]:
-    row: dict[str, Any] = {"method": method, "title": title, "note": note}
+def _row(method: str, title: str, note: str, metrics: Mapping[str, float], *, about: str = "") -> dict[str, Any]:
+    row: dict[str, Any] = {"method": method, "title": title, "about": about, "note": note}
     for name in METRICS:
         for key in (name, f"{name}_sd"):
             if f"test_{key}" in metrics:

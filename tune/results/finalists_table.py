@@ -31,7 +31,7 @@ def render_finalists(
     """The table with its notes as text without a final newline.
 
     Args:
-        rows: made by :func:`tune.results.finalists.finalist_rows`; sweeps of older versions lack some columns.
+        rows: made by :func:`tune.results.finalists.finalist_rows`.
         objective: the sweep's; its differences to the winner are shown.
         markdown: Markdown instead of aligned text.
         console: whose width and colours to use; default the terminal's, or 100 columns without colours.
@@ -40,11 +40,10 @@ def render_finalists(
     if markdown:
         return "\n\n".join([grid.markdown(), "\n".join(f"{note}  " for note in notes)]).rstrip()
     console = console or default_console()
-    left_out = narrowed(grid.columns, lambda some: [Grid(some, grid.rows)], console)
-    shown = [column for column in grid.columns if column.name not in left_out]
+    [shown], left_out = narrowed([grid], console)
     if left_out:
         notes.append(f"Not shown for lack of width: {', '.join(left_out)}.")
-    return f"{Grid(shown, grid.rows, row_style=grid.row_style).printed(console)}\n\n{printed_notes(notes, console)}"
+    return f"{shown.printed(console)}\n\n{printed_notes(notes, console)}"
 
 
 def finalists_grid(rows: Sequence[Mapping[str, Any]], objective: str) -> Grid:
@@ -54,13 +53,13 @@ def finalists_grid(rows: Sequence[Mapping[str, Any]], objective: str) -> Grid:
     def metric(name: str) -> Callable[[Row], str]:
         return lambda row: with_spread(plain_value(row.get(name)), plain_value(row.get(f"{name}_se")))
 
-    columns = [Column("method", lambda row: row["title"].partition(":")[0], None, "method", numeric=False)]
+    columns = [Column("method", lambda row: row["title"], None, "method", numeric=False)]
     for place, name in enumerate(dict.fromkeys((first, *ORDER))):
         if any(row.get(name) is not None for row in rows):
             keep = None if place == 0 else 20 - place
             columns.append(Column(SHORT.get(name, metric_title(name)), metric(name), keep, name))
         if name == compared and any(f"{name}_delta" in row for row in rows):
-            title = "Δ to the winner [95 %]" if name == first else f"Δ {metric_title(name)} [95 %]"
+            title = "Δ vs. winner [95 %]" if name == first else f"Δ {metric_title(name)} [95 %]"
             columns.append(Column(title, _difference(name), 30, f"{name}_delta"))
             columns.append(Column("verdict", _verdict(name), 10, "verdict", numeric=False))
     return Grid(columns, rows, row_style=_style, stands_out=lambda row: row["method"] == "winner")
@@ -75,22 +74,24 @@ def compared_metric(objective: str) -> str:
 def finalist_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """What one must know to read the table."""
     lines = []
-    questions = next((f"{row['questions']:,} " for row in rows if "questions" in row), "")
     if any(name.endswith("_se") for row in rows for name in row):
-        lines.append(f"±: standard error over the {questions}test questions.")
+        lines.append(f"±: standard error over the {rows[0]['questions']:,} test questions.")
     if any(name.endswith("_delta") for row in rows for name in row):
         lines.append(
             "Δ: method − winner, with its paired 95 % percentile interval over questions, seeds averaged; where that "
-            "includes zero the difference is inside noise."
+            "includes zero the difference is within noise."
         )
     spread = [f"{name} {row[f'{name}_sd']:.4f}" for row in rows[:1] for name in ORDER if f"{name}_sd" in row]
     if spread:
         lines.append(f"Standard deviation over seeds, winner: {', '.join(map(_spelt, spread))}.")
-    described = [f"{row['title']} ({row['note']})" if row.get("note") else str(row["title"]) for row in rows]
-    lines.append(
-        "; ".join(text for row, text in zip(rows, described, strict=True) if row.get("note") or ":" in text) + "."
-    )
-    return lines
+    described = [_described(row) for row in rows if row.get("about") or row.get("note")]
+    return [*lines, f"{'; '.join(described)}."] if described else lines
+
+
+def _described(row: Row) -> str:
+    """`trial 7: lsa d=16 α=0.05 (chosen on val)`."""
+    text = f"{row['title']}: {row['about']}" if row.get("about") else str(row["title"])
+    return f"{text} ({row['note']})" if row.get("note") else text
 
 
 def _spelt(text: str) -> str:
@@ -107,7 +108,7 @@ def _difference(name: str) -> Callable[[Row], str]:
 
 
 def gain_over(row: Mapping[str, Any], metric: str) -> Literal["better", "worse", "noise"] | None:
-    """Whether the winner is better or worse than this row beyond the noise of the questions, or inside it.
+    """Whether the winner is better or worse than this row beyond the noise of the questions, or within it.
 
     None for the winner itself and where there is no interval.
     """
@@ -120,7 +121,7 @@ def gain_over(row: Mapping[str, Any], metric: str) -> Literal["better", "worse",
 
 
 def _verdict(metric: str) -> Callable[[Row], str]:
-    words = {"better": "worse", "worse": "better", "noise": "inside noise", None: "-"}
+    words = {"better": "worse", "worse": "better", "noise": "within noise", None: "-"}
     return lambda row: words[gain_over(row, metric)]
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tune.config import OBJECTIVES
-from tune.labels import encoder_label
+from tune.labels import encoder_label, first_line
 from tune.records import TrialRecord
 from tune.results.leaderboard import baseline_record, budgets, is_comparable
 from tune.results.scores import DeltaIntervals
@@ -27,7 +27,7 @@ def footnotes(records: Sequence[TrialRecord], objective: str, intervals: DeltaIn
     better = "lower" if OBJECTIVES[objective] == "minimize" else "higher"
     lines = [f"Ranked by {objective} on validation questions, {better} is better; {spread_text(records)}."]
     if len(budgets([record for record in records if is_comparable(record, objective)])) > 1:
-        lines.append("Budgets differ, so each has its own ranks: fewer epochs are no equal comparison.")
+        lines.append("Budgets differ, so each has its own ranks: runs with fewer epochs are not comparable.")
     return [*lines, *unranked_footnotes(records, objective, intervals)]
 
 
@@ -49,11 +49,11 @@ def unranked_footnotes(
     if baseline is None:
         reasons = [record.reason for record in records if record.role == "baseline" and record.state == "FAIL"]
         why = f"failed ({_shortened(reasons[-1])})" if reasons else "has not finished"
-        lines.append(f"No differences to the baseline: the paper's recipe {why}.")
+        lines.append(f"No differences from the baseline: the paper's recipe {why}.")
     else:
         config = baseline.config
         lines.append(
-            f"Δ: difference to the baseline, the paper's recipe on the same data ({encoder_label(config.encoder)}, "
+            f"Δ: difference from the baseline, the paper's recipe on the same data ({encoder_label(config.encoder)}, "
             f"dim {config.embedding_dim}, α {config.noise:g}, {config.epochs} epochs)."
         )
         if intervals is not None:
@@ -96,6 +96,5 @@ def _state_sentence(records: Sequence[TrialRecord]) -> str:
 
 def _shortened(reason: str | None) -> str:
     """The first line of a reason without what is the trial's own, at most 100 characters, so that equal ones count."""
-    lines = (reason or "").strip().splitlines() or ["no reason given"]
-    text = OWN_PART.sub("", lines[0])
+    text = OWN_PART.sub("", first_line(reason or "", "no reason given"))
     return text if len(text) <= 100 else text[:99] + "…"

@@ -8,9 +8,13 @@ from typing import Any
 
 import pandas as pd
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+GAP = 2
+"""Spaces between two columns."""
 
 PLAIN_WIDTH = 100
 """Columns of a text table that goes to no terminal."""
@@ -67,9 +71,10 @@ class Grid:
         columns = sorted(self.columns, key=lambda column: -math.inf if column.keep is None else -column.keep)
         return replace(self, columns=columns)
 
-    def width(self, console: Console) -> int:
-        """Columns of the console it needs."""
-        return console.measure(self._table(), options=console.options.update(width=10_000)).maximum
+    @property
+    def widths(self) -> list[int]:
+        """Characters each column needs."""
+        return [max(map(cell_len, (column.title, *(column.cell(row) for row in self.rows)))) for column in self.columns]
 
     def printed(self, console: Console) -> str:
         """Aligned text, in the console's colours."""
@@ -98,33 +103,30 @@ class Grid:
 
     def _table(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-        for column in self.columns:
-            table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True)
+        for column, width in zip(self.columns, self.widths, strict=True):  # given, or rich measures every cell, slowly
+            table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True, width=width)
         for row in self.rows:
             cells = [Text(column.cell(row), style=column.style(row)) for column in self.columns]
             table.add_row(*cells, style=self.row_style(row))
         return table
 
 
-def narrowed(columns: Sequence[Column], grids: Callable[[Sequence[Column]], list[Grid]], console: Console) -> list[str]:
-    """Names of the columns to leave out so that every grid fits the console, least important first.
+def narrowed(grids: Sequence[Grid], console: Console) -> tuple[list[Grid], list[str]]:
+    """Grids of the same columns without those for which the console is too narrow, and the names of these.
 
-    Args:
-        columns: all there are.
-        grids: makes the grids of some columns.
-        console: whose width to keep to.
+    The least important columns are left out first, in all grids alike.
     """
-    left_out: list[Column] = []
-
-    def shown() -> list[Column]:
-        return [column for column in columns if column not in left_out]
-
-    while max((grid.width(console) for grid in grids(shown())), default=0) > console.width:
-        candidates = [column for column in shown() if column.keep is not None]
+    shown = list(grids[0].columns) if grids else []
+    widths = [dict(zip((column.name for column in grid.columns), grid.widths, strict=True)) for grid in grids]
+    left_out = []
+    while max((sum(of[column.name] + GAP for column in shown) - GAP for of in widths), default=0) > console.width:
+        candidates = [column for column in shown if column.keep is not None]
         if not candidates:
             break
-        left_out.append(min(candidates, key=lambda column: column.keep or 0))
-    return [column.name for column in left_out]
+        least = min(candidates, key=lambda column: column.keep or 0)
+        shown.remove(least)
+        left_out.append(least.name)
+    return [replace(grid, columns=shown) for grid in grids], left_out
 
 
 def printed_notes(notes: Sequence[str], console: Console) -> str:

@@ -52,8 +52,8 @@ def leaderboard(
         records: of one sweep, in any order.
         objective: validation metric that ranks; its better direction is known.
         top: of every budget keep the best so many by the objective, and the baseline; unranked rows are left out.
-        sort: column to sort the ranked rows by instead of the objective: metrics and ranks from best to worst, other
-            columns ascending. Ranks stay those of the objective.
+        sort: column to sort the ranked rows by instead of the objective: metrics, differences and ranks from best to
+            worst, other columns ascending. Ranks stay those of the objective.
         states: keep only these; None keeps all.
         num_train: number of training questions there are; trials on that many are shown as the baseline is, on all.
         intervals: of the differences to the baseline.
@@ -94,7 +94,7 @@ def leaderboard(
         for record in group:
             rank += record.role == "trial"
             rows.append(row(record, rank if record.role == "trial" else None, budget))
-        parts.append(_group(rows, columns, sort, top))
+        parts.append(_group(rows, columns, sort, top, objective))
     if top is None:
         ranked = {id(record) for record in comparable}
         below = sorted(
@@ -204,22 +204,26 @@ def _unranked_place(record: TrialRecord) -> int:
     return UNRANKED_ORDER.index(record.state) if record.state in UNRANKED_ORDER else 0
 
 
-def _group(rows: list[dict[str, object]], columns: list[str], sort: str | None, top: int | None) -> pd.DataFrame:
+def _group(
+    rows: list[dict[str, object]], columns: list[str], sort: str | None, top: int | None, objective: str
+) -> pd.DataFrame:
     """The rows of one budget in the order asked for, the best so many of them, and the baseline."""
     frame = pd.DataFrame(rows, columns=columns, dtype=object)
     if top is not None:
         frame = frame[(frame["role"] == "baseline") | (frame["rank"].notna().cumsum() <= top)]
-    return frame if sort is None else sorted_by(frame, sort)
+    return frame if sort is None else sorted_by(frame, sort, objective)
 
 
-def sorted_by(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Rows ordered by a column: metrics from best to worst, others ascending, what is missing last.
+def sorted_by(frame: pd.DataFrame, column: str, objective: str) -> pd.DataFrame:
+    """Rows ordered by a column: metrics and differences in the objective from best to worst, others ascending, what is
+    missing last.
 
     Raises:
         ConfigError: if there is no such column.
     """
     _check_column(column, list(frame.columns))
-    ascending = OBJECTIVES.get(column.replace("test_", "val_"), "minimize") == "minimize"
+    metric = objective if column in DIFFERENCES else column.replace("test_", "val_")
+    ascending = OBJECTIVES.get(metric, "minimize") == "minimize"
     return frame.sort_values(column, ascending=ascending, kind="stable", na_position="last")
 
 

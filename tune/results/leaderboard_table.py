@@ -1,14 +1,14 @@
 """How a leaderboard looks: aligned text for people, Markdown and HTML for reports, CSV and JSON for programs."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 from rich.console import Console
 
 from embedllm.cli.tables import render as render_rows
 from tune.config import OBJECTIVES
-from tune.labels import encoder_label
+from tune.labels import counted, encoder_label
 from tune.results.grid import (
     Column,
     Grid,
@@ -61,17 +61,25 @@ def render(
         tables = [grid.markdown() for grid in grids(frame, objective)]
         return "\n\n".join([*tables, *(["\n".join(f"{note.strip()}  " for note in notes)] if notes else [])]).rstrip()
     console = console or default_console()
-    left_out = narrowed(columns(frame, objective), lambda some: _grids(frame, objective, some), console)
+    shown, left_out = narrowed(grids(frame, objective), console)
     if left_out:
         notes.append(f"Not shown for lack of width: {', '.join(left_out)}; --format csv has every column.")
-    shown = [column for column in columns(frame, objective) if column.name not in left_out]
-    tables = [grid.printed(console) for grid in _grids(frame, objective, shown)]
-    return "\n\n".join([*tables, printed_notes(notes, console)]).rstrip()
+    return "\n\n".join([*(grid.printed(console) for grid in shown), printed_notes(notes, console)]).rstrip()
 
 
 def grids(frame: pd.DataFrame, objective: str) -> list[Grid]:
     """The leaderboard as tables for people: one, or one per budget and one of what is not ranked."""
-    return _grids(frame, objective, columns(frame, objective))
+    shown, rows = columns(frame, objective), plain_rows(frame)
+    budgets: list[Any] = list(dict.fromkeys(row["ranked_budget"] for row in rows))
+    if len(set(budgets) - {None}) < 2:
+        return [Grid(shown, rows, row_style=_row_style, stands_out=_stands_out)]
+    found = []
+    for budget in budgets:
+        group = [row for row in rows if row["ranked_budget"] == budget]
+        count = sum(row["role"] == "trial" for row in group)
+        ranked = f"{counted(budget or 0, 'epoch')}: {counted(count, 'trial')}"
+        found.append(Grid(shown, group, "Not ranked" if budget is None else ranked, _row_style, _stands_out))
+    return found
 
 
 def constants(frame: pd.DataFrame) -> list[str]:
@@ -131,20 +139,6 @@ def columns(frame: pd.DataFrame, objective: str) -> list[Column]:
         found.append(Column(metric_title(second), number(second, ".4f"), 4, second))
     found.append(Column("epochs", _budget_cell, 7, "budget"))
     found.append(Column("s", number("seconds", ".1f"), 6, "seconds"))
-    return found
-
-
-def _grids(frame: pd.DataFrame, objective: str, shown: Sequence[Column]) -> list[Grid]:
-    rows = plain_rows(frame)
-    budgets = list(dict.fromkeys(row["ranked_budget"] for row in rows))
-    if len(set(budgets) - {None}) < 2:
-        return [Grid(shown, rows, row_style=_row_style, stands_out=_stands_out)]
-    found = []
-    for budget in budgets:
-        group = [row for row in rows if row["ranked_budget"] == budget]
-        count = sum(row["role"] == "trial" for row in group)
-        ranked = f"{budget} epochs: {count} trials" if count != 1 else f"{budget} epochs: 1 trial"
-        found.append(Grid(shown, group, "Not ranked" if budget is None else ranked, _row_style, _stands_out))
     return found
 
 

@@ -136,7 +136,11 @@ def front_frame(
         is_trial = frame["role"] == "trial"
         frame = frame[~is_trial | (is_trial.cumsum() <= top)].reset_index(drop=True)
     if sort is not None:
-        frame = sorted_by(frame, sort).sort_values("front", ascending=False, kind="stable").reset_index(drop=True)
+        frame = (
+            sorted_by(frame, sort, objectives[0].name)
+            .sort_values("front", ascending=False, kind="stable")
+            .reset_index(drop=True)
+        )
     return frame
 
 
@@ -158,17 +162,13 @@ def front_sentences(records: Sequence[TrialRecord], objectives: Sequence[Objecti
     if len(objectives) == 2 and len(front) > 1 and not mixed:
         lines.append(_trade_off(front, objectives))
     lines.append(
-        f"Pareto front of {listed} on validation questions: {_are(len(front))} on it of {compared} complete; "
-        f"{'for each' if len(front) > 1 else 'here'} no other is as good in "
+        f"Pareto front of {listed} on validation questions: {len(front)} of {compared} complete "
+        f"{'trials' if compared > 1 else 'trial'}; no other trial is at least as good as one of them in "
         f"{'both' if len(names) == 2 else 'all'} and better in one. {spread_text(records).capitalize()}."
     )
     if mixed:
-        lines.append("Trials of different epochs are not compared: each number of epochs has a front of its own.")
+        lines.append("Trials with different numbers of epochs are not compared: each number has a front of its own.")
     return lines
-
-
-def _are(count: int) -> str:
-    return "1 trial is" if count == 1 else f"{count} trials are"
 
 
 def _trade_off(front: Sequence[TrialRecord], objectives: Sequence[Objective]) -> str:

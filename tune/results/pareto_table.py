@@ -43,10 +43,9 @@ def render_front(
     if format == "markdown":
         return "\n\n".join([grid.markdown(), *(["\n".join(f"{note}  " for note in notes)] if notes else [])]).rstrip()
     console = console or default_console()
-    left_out = narrowed(grid.columns, lambda some: [replace(grid, columns=some)], console)
+    [shown], left_out = narrowed([grid], console)
     if left_out:
         notes.append(f"Not shown for lack of width: {', '.join(left_out)}; --format csv has every column.")
-    shown = replace(grid, columns=[column for column in grid.columns if column.name not in left_out])
     return f"{shown.printed(console)}\n\n{printed_notes(notes, console)}".rstrip()
 
 

@@ -143,7 +143,7 @@ def delta_intervals(
         return DeltaIntervals({}, missing="no scores per question are in the sweep's folder")
     bounds = dict(zip(found, intervals_to(reference, list(found.values()), metric), strict=True))
     lost = len(records) - len(found)
-    missing = f"{lost} of {len(records)} trials have none, their scores per question are missing" if lost else None
+    missing = f"missing for {lost} of {len(records)} trials, whose scores per question are lost" if lost else None
     return DeltaIntervals(bounds, int(np.count_nonzero(reference["attempts"])), missing)
 
 

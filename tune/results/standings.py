@@ -22,7 +22,7 @@ from tune.results.footnotes import footnotes
 from tune.results.leaderboard import baseline_record, is_comparable, leaderboard
 from tune.results.scores import DeltaIntervals, delta_intervals
 from tune.results.winner import Winner, read_winner
-from tune.search.study import best_record, is_lost, read_records
+from tune.search.study import best_record, read_records
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Standings:
             ConfigError: if it is none.
         """
         folder = SweepFolder.open(path)
-        records = [record for record in read_records(folder.path) if not is_lost(record)]
+        records = [record for record in read_records(folder.path) if not record.lost]
         objective = folder.config.objective
         trials = [record for record in records if record.role == "trial" and is_comparable(record, objective)]
         intervals = delta_intervals(folder.path, trials, baseline_record(records, objective), objective)
@@ -90,16 +90,15 @@ class Standings:
         self, *, top: int | None = None, sort: str | None = None, states: Collection[TrialState] | None = None
     ) -> pd.DataFrame:
         """The leaderboard; see :func:`tune.results.leaderboard.leaderboard`."""
-        winner = -1 if self.winner is None else self.winner.trial
         return leaderboard(
             self.records,
             self.objective,
             top=top,
             sort=sort,
             states=states,
-            num_train=self.folder.questions.get("train"),
+            num_train=self.folder.questions["train"],
             intervals=self.intervals,
-            finalists=finalist_metrics(self.finalists, winner, self.baseline),
+            finalists=finalist_metrics(self.finalists, self.baseline),
         )
 
     def footnotes(self) -> list[str]:

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embedllm.config import FitConfig
-from embedllm.errors import EmbedLLMError
+from embedllm.errors import ConfigError, EmbedLLMError
 from embedllm.storage import replaced_folder
 from tune.config import SweepConfig
 from tune.folder import FINALISTS_FOLDER, WINNER_FOLDER, WINNER_TABLE
 from tune.json_file import read_json, write_json
 from tune.records import TrialRecord
 from tune.results.finalists import Finalist, finalist_rows
-from tune.results.pareto import amount_text, pareto_front
+from tune.results.pareto import pareto_front
 from tune.results.scores import read_scores, write_scores
-from tune.search.objectives import COSTS
 from tune.search.study import has_baseline, ranking
 
 if TYPE_CHECKING:
@@ -107,10 +106,6 @@ def crown(sweep: "Sweep", records: Sequence[TrialRecord]) -> Winner:
     ]
     best = judged[0]
     rows = finalist_rows(sweep, finalists, records)
-    for row, record in zip(rows, chosen, strict=False):  # the finalists' rows come first
-        costs = [amount_text(record, goal.name) for goal in settings.goals[1:] if goal.name in COSTS]
-        if costs:
-            row["title"] = row["title"].replace(":", f" ({', '.join(costs)}):", 1)
     artifact = check_target(path / WINNER_FOLDER)
     with replaced_folder(artifact) as staging:
         shutil.copytree(best.artifact, staging, dirs_exist_ok=True)
@@ -137,19 +132,22 @@ def read_winner(path: Path) -> Winner | None:
     """The winner crowned last in a sweep's folder, and the other finalists, if any.
 
     Raises:
-        ConfigError: if `winner.json` is damaged.
+        ConfigError: if `winner.json` cannot be read.
     """
     file = path / WINNER_TABLE
     if not file.is_file():
         return None
-    content = read_json(file, "delete it: `python -m tune resume` then judges the finalists again")
-    best = (content["trial"], FitConfig(**content["config"]), content["metrics"], path / WINNER_FOLDER)
-    finalists = [
-        JudgedTrial(one["trial"], FitConfig(**one["config"]), one["metrics"], finalist_folder(path, one["trial"]))
-        for one in content.get("finalists", [])
-    ]
-    # Sweeps of older versions have no finalists but the winner, and its artifact in the winner's folder only.
-    return Winner(*best, content["rows"], finalists or [JudgedTrial(*best)])
+    remedy = "delete it and run `python -m tune resume` to judge the finalists again"
+    content = read_json(file, remedy)
+    try:
+        finalists = [
+            JudgedTrial(one["trial"], FitConfig(**one["config"]), one["metrics"], finalist_folder(path, one["trial"]))
+            for one in content.get("finalists", [])
+        ]
+        config, rows = FitConfig(**content["config"]), content["rows"]
+        return Winner(content["trial"], config, content["metrics"], path / WINNER_FOLDER, rows, finalists)
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error}); {remedy}") from error
 
 
 def _judge(sweep: "Sweep", fitter: "PackFitter", record: TrialRecord) -> Finalist:

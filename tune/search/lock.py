@@ -2,12 +2,17 @@
 
 import fcntl
 import socket
+import time
 from pathlib import Path
 from typing import IO
 
 from embedllm.errors import ConfigError
 
 LOCK_FILE = ".lock"
+
+TRIES = 10
+PAUSE = 0.05
+"""Seconds between the tries to take a lock, which :func:`is_locked` holds for a moment, too."""
 
 
 def is_locked(folder: Path) -> bool:
@@ -44,18 +49,26 @@ def ran_here(folder: Path) -> bool:
     return file.is_file() and file.read_text() == socket.gethostname()
 
 
-def take_lock(folder: Path) -> IO[str]:
-    """Make the sweep of this folder ours until the file returned is closed, or this process ends.
+def take_lock(folder: Path, taken: ConfigError | None = None) -> IO[str]:
+    """Make this folder ours until the file returned is closed, or this process ends.
+
+    Args:
+        folder: of a sweep, or of anything else that one process runs at a time; exists.
+        taken: the error to raise if it is not a sweep.
 
     Raises:
-        ConfigError: if another process is running it.
+        ConfigError: if another process has it.
     """
     handle = (folder / LOCK_FILE).open("a")  # not "w": who has the lock wrote its host there
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise _taken(folder) from None
+    for attempt in range(TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            break
+        except OSError:
+            if attempt + 1 == TRIES:
+                handle.close()
+                raise (taken or _taken(folder)) from None
+            time.sleep(PAUSE)
     handle.truncate(0)
     handle.write(socket.gethostname())
     handle.flush()

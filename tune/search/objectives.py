@@ -61,7 +61,9 @@ class Objective:
     def __post_init__(self) -> None:
         better = direction_of(self.name)
         if self.direction != better:
-            raise ConfigError(f"{self.name} is {better}d, but {self.direction!r} was asked for; leave it out")
+            raise ConfigError(
+                f"{self.name} is {better}d, but {self.direction!r} was asked for; leave the direction out"
+            )
 
     def __str__(self) -> str:
         """As typed: `val_log_loss:min`."""

@@ -1,6 +1,5 @@
 """How a sweep's study proposes configurations: Optuna's samplers, grid search, and no configuration twice."""
 
-import importlib.util
 import warnings
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,9 +39,6 @@ def make_sampler(
         ordinal: number of trials proposed before. It enters the seed: a resumed sweep must not draw its first
             configurations once more.
         starts: proposed before all others.
-
-    Raises:
-        ConfigError: if the sampler needs a package that is not installed.
     """
     seed, seed_to_explore = np.random.SeedSequence([config.seed, ordinal]).generate_state(2).tolist()
     base: BaseSampler
@@ -54,8 +50,6 @@ def make_sampler(
             # One low-discrepancy sequence runs through the whole sweep; its position is kept in the study.
             base = QMCSampler(scramble=True, seed=config.seed, warn_independent_sampling=False)
         elif config.sampler == "cmaes":
-            if importlib.util.find_spec("cmaes") is None:
-                raise ConfigError("sampler cmaes needs the package `cmaes`: pip install cmaes, or choose tpe")
             base = CmaEsSampler(seed=seed, warn_independent_sampling=False)
         else:
             base = RandomSampler(seed=seed)

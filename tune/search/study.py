@@ -172,7 +172,7 @@ class SweepStudy:
             with self._batch():
                 for trial in running:
                     self._storage.set_trial_user_attr(trial._trial_id, "lost", True)
-                    self._storage.set_trial_user_attr(trial._trial_id, "result", {"reason": f"lost: {reason}"})
+                    self._storage.set_trial_user_attr(trial._trial_id, "result", {"reason": reason})
                     study.tell(trial.number, state=TrialState.FAIL)
                     if role == "trial" and "config" in trial.user_attrs:
                         study.enqueue_trial(trial.params, user_attrs=_inherited(trial))
@@ -194,7 +194,7 @@ class SweepStudy:
         except OSError as error:
             raise EmbedLLMError(
                 f"the sweep's folder {self._folder} cannot be written to ({error}); free space or make it writable, "
-                f"then `python -m tune resume {self._folder}` goes on: finished trials are kept"
+                f"then run `python -m tune resume {self._folder}` to continue: finished trials are kept"
             ) from error
 
 
@@ -239,7 +239,8 @@ def _records(studies: dict[Literal["trial", "baseline"], optuna.Study]) -> list[
 def _record(trial: FrozenTrial, role: Literal["trial", "baseline"]) -> TrialRecord:
     result: dict[str, Any] = trial.user_attrs.get("result", {})
     config = FitConfig(**trial.user_attrs["config"])
-    return TrialRecord(trial=trial.number, state=trial.state.name, config=config, role=role, **result)  # type: ignore[arg-type]
+    lost = "lost" in trial.user_attrs
+    return TrialRecord(trial.number, trial.state.name, config, role=role, lost=lost, **result)  # type: ignore[arg-type]
 
 
 def best_record(records: Sequence[TrialRecord], config: SweepConfig) -> TrialRecord | None:
@@ -262,11 +263,6 @@ def ranking(records: Sequence[TrialRecord], config: SweepConfig) -> list[TrialRe
     return sorted(complete, key=badness)
 
 
-def is_lost(record: TrialRecord) -> bool:
-    """Whether a failed trial says nothing about its configuration: its process ended, and it was queued again."""
-    return record.state == "FAIL" and (record.reason or "").startswith("lost: ")
-
-
 def count_finished(records: Sequence[TrialRecord]) -> int:
     """Trials that count towards the target: complete or pruned."""
     return sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in records)
@@ -280,5 +276,5 @@ def has_baseline(records: Sequence[TrialRecord]) -> bool:
 def is_exhausted(records: Sequence[TrialRecord], config: SweepConfig) -> bool:
     """Whether every configuration of a finite space has been tried: no trial will follow, whatever the target."""
     size = space_size(config.space)
-    tried = [record for record in records if record.role == "trial" and not is_lost(record)]
+    tried = [record for record in records if record.role == "trial" and not record.lost]
     return size is not None and len(tried) >= size and all(r.state in STATES for r in tried)

@@ -26,7 +26,7 @@ class SweepIdentity:
         params: parameters of the parent run, values of any printable type.
         tags: tags of the parent run.
         trial_tags: tags of the parent and of every child run.
-        datasets: name and digest of the data.
+        dataset: name and digest of the data; None = none is logged.
         resume: command that delivers what MLflow did not take; empty: `python -m tune resume` of the sweep.
     """
 
@@ -89,7 +89,7 @@ def claim(folder: Path, tracking_uri: str | None, experiment: str) -> tuple[str,
         ConfigError: for a tracking URI MLflow cannot write to, or a damaged `mlflow.json`.
     """
     file = folder / IDENTITY_FILE
-    known = read_json(file, "delete it: the sweep then gets runs of its own once more") if file.exists() else {}
+    known = read_json(file, "delete it: the sweep then gets new runs") if file.exists() else {}
     uri = resolve_tracking_uri(tracking_uri or known.get("tracking_uri"), folder)
     sweep_id = uuid.uuid4().hex if is_copy(folder) else known.get("sweep_id") or uuid.uuid4().hex
     identity = {"tracking_uri": uri, "experiment": experiment, "sweep_id": sweep_id, "folder": str(folder)}

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from tune.labels import counted
+
 PACKAGES = ("embedllm-tune", "torch", "numpy", "scikit-learn", "sentence-transformers", "ray", "optuna", "mlflow")
 """Distributions whose versions can change a result or its record."""
 
@@ -40,11 +42,12 @@ class Provenance:
     @classmethod
     def collect(cls, *, data_name: str, data_digest: str) -> "Provenance":
         """Look at this process, its code and its machine."""
+        cpus = counted(os.cpu_count() or 0, "CPU")
         return cls(
             command=command_line(),
             git_commit=git_commit(),
             packages=package_versions(),
-            machine=f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPUs",
+            machine=f"{platform.system()} {platform.release()} {platform.machine()}, {cpus}",
             user=_user(),
             data_name=data_name,
             data_digest=data_digest,

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tune.config import OBJECTIVES
 from tune.imports import import_alone
+from tune.labels import counted, error_line
 from tune.records import TrialRecord
 from tune.tracking.identity import EXPERIMENT, SweepIdentity, claim, is_copy
 from tune.tracking.outbox import Delivery, Outbox
@@ -195,10 +196,10 @@ class MlflowTracker:
             self._thread.join(timeout)
         if not self._closed:
             logger.warning(
-                "MLflow at %s has not taken everything: %d trials wait in %s; "
-                "`%s` delivers them and the sweep's summary",
+                "MLflow at %s has not taken everything: %s in %s; "
+                "run `%s` to deliver what is missing and the sweep's summary",
                 self.tracking_uri,
-                len(self._pending),
+                counted(len(self._pending), "undelivered trial"),
                 self._outbox.path,
                 self._sweep.resume or f"python -m tune resume {shlex.quote(str(self._outbox.path.parent))}",
             )
@@ -240,9 +241,9 @@ class MlflowTracker:
             self.registered = runs.register(candidate)
         except Exception as error:
             logger.warning(
-                "the winner is not registered in MLflow as %s (%s); `python -m tune resume %s` tries again",
+                "the winner is not registered in MLflow as %s (%s); run `python -m tune resume %s` to try again",
                 candidate.name,
-                _first_line(error),
+                error_line(error)[:300],
                 shlex.quote(str(self._outbox.path.parent)),
             )
 
@@ -266,10 +267,10 @@ class MlflowTracker:
         if not self._warned:
             self._warned = True
             logger.warning(
-                "MLflow at %s cannot be written to (%s). The sweep goes on; "
+                "MLflow at %s cannot be written to (%s). The sweep continues; "
                 "its trials are kept in %s and delivered later.",
                 self.tracking_uri,
-                _first_line(error),
+                error_line(error)[:300],
                 self._outbox.path,
             )
 
@@ -287,11 +288,6 @@ class MlflowTracker:
             runs.log_best(self._best_history, self._objective)
             self._best_history.clear()
         self._summary_at = time.monotonic() + SUMMARY_SECONDS
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:300]
 
 
 def _now_ms() -> int:

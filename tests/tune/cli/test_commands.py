@@ -87,7 +87,7 @@ def test_resume_extends_and_reports(run: Run, home: Path) -> None:
     assert "embedding_dim 2,4" in err
     assert "4/4 trials" in err
     assert "Trials: 4 complete, 0 failed." in out
-    assert "On the test questions, looked at for finalists only:" in out
+    assert "On the test questions, evaluated for finalists only:" in out
     assert "official recipe" in out
     assert '`embedllm route sweep/winner "QUESTION"` uses the winner.' in out
     assert f"mlflow ui --backend-store-uri sqlite:///{home}/mlflow.db" in out
@@ -179,7 +179,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(run: Run, home: Path, monkeypatc
 
     monkeypatch.setattr(Sweep, "run", interrupted)
     out, _ = run("resume", "sweep", code=130)
-    assert "Ended early: interrupted. `python -m tune resume sweep` goes on." in out
+    assert "Ended early: interrupted. Run `python -m tune resume sweep` to continue." in out
 
 
 def test_a_sweep_that_is_running_is_left_alone(run: Run, home: Path) -> None:
@@ -219,7 +219,7 @@ def test_resume_takes_new_surroundings(run: Run, home: Path, tmp_path: Path) -> 
 def test_a_space_smaller_than_the_target_is_told(run: Run) -> None:
     grid = ("--sampler", "grid", "--space.noise", "0", "--space.learning-rate", "0.01", "--space.weight-decay", "0")
     out, _ = run("run", "pool", "--out", "grid", "--trials", "9", *TINY, *grid)
-    assert "The search space has no further configuration: 4 trials instead of 9." in out
+    assert "The search space has no more configurations: 4 trials instead of 9." in out
 
 
 def test_a_trial_that_fails_again_fails_the_rerun(run: Run) -> None:

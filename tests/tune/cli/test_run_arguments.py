@@ -53,6 +53,11 @@ def test_axes_as_typed(typed: str, axis: object) -> None:
     assert parse(f"--space.embedding_dim={typed}").space.embedding_dim == axis
 
 
+@pytest.mark.parametrize("typed", ["lsa,../models/minilm", "./../minilm", "a..b"])
+def test_dots_of_a_path_are_no_range(typed: str) -> None:
+    assert parse("--space.encoder", typed).space.encoder == typed.split(",")
+
+
 def test_text_and_small_numbers() -> None:
     space = parse("--space.encoder", "lsa,all-MiniLM-L6-v2", "--space.learning-rate", "1e-4..1e-2:log").space
     assert space.encoder == ["lsa", "all-MiniLM-L6-v2"]
@@ -95,6 +100,10 @@ def test_every_field_has_an_option_under_one_heading() -> None:
         (
             ["--space.noise", "loud"],
             "space.noise must be a mapping of low, high, log or a list, each a number but is \"['loud']\"",
+        ),
+        (
+            ["--space.noise", "0..x"],
+            "space.noise must be a mapping of low, high, log or a list, each a number but is \"['0..x']\"",
         ),
         (
             ["--space.noise", "3,x"],

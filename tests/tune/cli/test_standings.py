@@ -5,7 +5,7 @@ import pytest
 from tune.cli.standings import read_standings, settle_abandoned
 from tune.config import SweepConfig
 from tune.folder import SweepFolder
-from tune.search.study import SweepStudy, is_lost, read_records
+from tune.search.study import SweepStudy, read_records
 
 
 @pytest.fixture
@@ -27,11 +27,11 @@ def test_what_a_killed_sweep_left_running_is_failed_and_queued(
     assert read_standings(str(folder.path)).count("RUNNING") == 0
     assert capsys.readouterr().err == (
         "3 trials were running when the sweep's process was killed; "
-        f"`python -m tune resume {folder.path}` runs them again\n"
+        f"run `python -m tune resume {folder.path}` to train them again\n"
     )
     records = [record for record in read_records(folder.path) if record.state != "WAITING"]
     assert [record.state for record in records] == ["FAIL"] * 3
-    assert all(is_lost(record) for record in records)
+    assert all(record.lost for record in records)
     assert read_standings(str(folder.path)).count("RUNNING") == 0
     assert capsys.readouterr().err == "", "told once"
     with SweepStudy(folder.path, folder.config, 100) as resumed:

@@ -14,7 +14,7 @@ from tune.engine.dispatch import GENERATION, Outcome
 from tune.engine.packing import Pack
 from tune.records import TrialRecord
 from tune.results.scores import SCORES_DTYPE
-from tune.search.study import SweepStudy, is_lost, read_records
+from tune.search.study import SweepStudy, read_records
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -87,12 +87,12 @@ def test_deterministic_mode_survives_a_crash(tmp_path: Path, cut: int) -> None:
         drive(dispatcher(study, log), random.Random(2))
         records = study.records()
     whole = {r.config for r in read_records(tmp_path / "whole") if r.role == "trial"}
-    again = [r.config for r in records if r.role == "trial" and not is_lost(r)]
+    again = [r.config for r in records if r.role == "trial" and not r.lost]
     assert set(again) == whole
     assert len(again) == len(whole)
     # The new driver tells of the trials that it finished itself, once each.
     told = {(r.role, r.trial) for r in log.finished}
-    assert len(told) == len(log.finished) < len([r for r in records if not is_lost(r)])
+    assert len(told) == len(log.finished) < len([r for r in records if not r.lost])
 
 
 def test_the_baseline_runs_first_and_once(tmp_path: Path) -> None:

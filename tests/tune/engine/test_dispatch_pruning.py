@@ -80,11 +80,3 @@ def test_deterministic_pruning_survives_a_crash(tmp_path: Path, cut: int) -> Non
     assert {config: whole[config][0] for config in rest} == {config: seen for config, (seen, _) in rest.items()}
     lost = {config for config, (_, origin) in rest.items() if origin == whole[config][1]}
     assert lost, "a trial that was lost keeps its bracket"
-
-
-def test_a_sweep_of_an_older_version_goes_on(tmp_path: Path) -> None:
-    with SweepStudy(tmp_path, PRUNED_MODE.replace(deterministic=False), 1000) as study:  # its trials name no generation
-        compared(dispatcher(study, target=GENERATION), random.Random(0))
-    with SweepStudy(tmp_path, PRUNED_MODE, 1000) as study:
-        rest = compared(dispatcher(study), random.Random(1))
-    assert min(len(seen) for seen, _ in rest.values()) == GENERATION

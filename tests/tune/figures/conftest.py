@@ -70,7 +70,7 @@ def records() -> list[TrialRecord]:
         trial(24, 0.65, "PRUNED", budget=1, reason="pruned after epoch 1 of 4"),
         trial(25, 0.66, "PRUNED", budget=2, reason="pruned after epoch 2 of 4"),
         trial(26, None, "FAIL", budget=1, reason="loss is NaN"),
-        trial(27, None, "FAIL", budget=0, reason="lost: the driver ended before this trial did"),
+        trial(27, None, "FAIL", budget=0, reason="the driver ended before this trial did", lost=True),
         trial(28, None, "RUNNING", budget=0),
     ]
     return [BASELINE, *searched(24), *unfinished]

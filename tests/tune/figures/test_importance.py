@@ -31,7 +31,7 @@ def test_the_caption_names_evaluator_number_and_budget() -> None:
     assert info.table()["trials"].unique().tolist() == [20]
     adaptive = importance_info(searched(20), CONFIG.replace(sampler="tpe"))
     assert isinstance(adaptive, ImportanceInfo)
-    assert "Trials of the sampler tpe crowd where it was good" in adaptive.caption()
+    assert "Trials of the sampler tpe crowd where results were good" in adaptive.caption()
 
 
 def test_fewer_than_twenty_comparable_trials_are_refused_with_the_reason() -> None:

@@ -12,10 +12,11 @@ from embedllm.config import FitConfig, preset
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.simulate import simulate
 from embedllm.data.splits import Split, random_split
-from embedllm.training import FitData, fit_many, scoring
+from embedllm.training import FitData, batches, fit_many, scoring
 from embedllm.training.bilinear import Layout
 from tune.planning.memory import (
     CUDA_CONTEXT,
+    GATHERED,
     GIB,
     HOST_PROCESS,
     MIB,
@@ -81,6 +82,8 @@ def test_the_tensors_of_a_pack(
     memory = pack_memory([config], members, shape)
     judged = memory.total - memory.process - memory.data
     assert judged == pytest.approx(allocated, rel=0.3)
+
+    assert batches.GATHERED == GATHERED
 
     held = [tensors.encodings, tensors.target, *([] if tensors.weight is None else [tensors.weight])]
     assert memory.data == sum(tensor.nbytes for tensor in held)

@@ -56,8 +56,8 @@ def test_a_short_sweep_is_not_held_up_by_a_probe(
     assert plan.packs.seconds is None
     assert plan.findings == []
     assert plan.line(CONFIG) == (
-        "64 trials x 2 seeds in packs of up to 5 (rule of thumb: 6 packs or more in a row for each slot let the "
-        "sampler learn), 2 at a time on 1 CPU each"
+        "64 trials x 2 seeds in packs of up to 5 (rule of thumb: at least 6 packs in a row per slot, so that "
+        "the sampler can learn), 2 at a time on 1 CPU each"
     )
 
 
@@ -82,8 +82,8 @@ def test_a_share_of_a_gpu_too_small_for_a_pack(
     assert finding.kind == "problem"
     assert finding.text.startswith("a pack of 8 needs about 6")
     assert finding.text.endswith(
-        "but 512 MiB are available to each pack; lower pack to 1, or raise gpus_per_pack, or fewer seeds, or a smaller "
-        "embedding_dim"
+        "but 512 MiB are available to each pack; lower pack to 1, or raise gpus_per_pack, or use fewer seeds, or use "
+        "a smaller embedding_dim"
     )
     # Somebody else is on the GPU: what is free counts.
     with_gpu(monkeypatch, 80 * GIB, GIB // 4)

@@ -68,19 +68,19 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "sweeps").touch()
     text = only(check_folder(tmp_path / "sweeps" / "first"))
     assert text == (
-        f"{tmp_path}/sweeps/first cannot be made: {tmp_path}/sweeps is not a folder; choose another with --out"
+        f"{tmp_path}/sweeps/first cannot be created: {tmp_path}/sweeps is not a folder; choose another with --out"
     )
 
 
 def test_a_folder_without_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, who runs tests in containers, may do anything
-    assert only(check_folder(tmp_path / "first")).startswith(f"{tmp_path} is not writable for you; choose another")
+    assert only(check_folder(tmp_path / "first")).startswith(f"{tmp_path} is not writable; choose another")
 
 
 @pytest.mark.parametrize(
     ("free", "kind", "text"),
     [
-        (50 * MIB, "problem", "is nearly full: 50 MiB are free, at least 100 MiB are needed; free some, or choose"),
+        (50 * MIB, "problem", "is nearly full: 50 MiB free, at least 100 MiB needed; free some space, or choose"),
         (500 * MIB, "warning", "has only 500 MiB free"),
     ],
 )
@@ -139,7 +139,7 @@ def test_one_problem_is_told_by_itself_and_warnings_are_passed_on() -> None:
 
 def test_dead_nodes_are_named() -> None:
     text = only(check_nodes([node("a"), node("b", alive=False)]), "warning")
-    assert text == "1 of 2 nodes are dead and left out: 10.0.0.98"
+    assert text == "1 of 2 nodes is dead and left out: 10.0.0.98"
 
 
 def test_packs_must_fit_single_nodes() -> None:

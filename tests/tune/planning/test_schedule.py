@@ -68,11 +68,11 @@ def test_a_sampler_that_learns_gets_six_packs_in_a_row() -> None:
 def test_without_a_measurement_the_rule_decides() -> None:
     plan = plan_packs(CONFIG, SHAPE, TWO, None, None)
     assert plan.size == -(-CPU_MEMBERS // CONFIG.seeds)
-    assert "6 packs or more in a row for each slot let the sampler learn" in plan.reason
+    assert "at least 6 packs in a row per slot, so that the sampler can learn" in plan.reason
     assert plan.seconds is plan.baseline_seconds is None
     unlearning = plan_packs(CONFIG.replace(sampler="random"), SHAPE, TWO, None, None)
     assert plan.size < unlearning.size <= MAX_PACK
-    assert "several for each slot" in unlearning.reason
+    assert "several per slot" in unlearning.reason
 
 
 def test_memory_bounds_the_pack_unless_it_is_given() -> None:

@@ -9,7 +9,8 @@ from embedllm.cli.parser import Parser
 from embedllm.config import FitConfig, preset
 from tune.cli import run as run_command
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.report.commands import fit_command, serve_command, sweep_command, winner_command
+from tune.report.commands import champion_command, fit_command, sweep_command, winner_command
+from tune.tracking.serving import serve_command
 
 
 def parsed(line: str) -> SweepConfig:
@@ -72,10 +73,8 @@ def test_the_winner_is_asked_beside_the_sweep() -> None:
 
 
 def test_serving_needs_a_registered_winner(tmp_path: Path) -> None:
-    assert serve_command(tmp_path, SweepConfig(data="pool")) is None, "never tracked"
+    assert champion_command(tmp_path, SweepConfig(data="pool")) is None, "never tracked"
     (tmp_path / "mlflow.json").write_text('{"tracking_uri": "sqlite:///x.db"}')
-    assert serve_command(tmp_path, SweepConfig(data="pool", register="none")) is None
-    line = serve_command(tmp_path, SweepConfig(data="some/pool"))
-    assert line is not None
-    assert line.startswith("MLFLOW_TRACKING_URI=sqlite:///x.db ")
-    assert "models:/embedllm-pool@champion" in line
+    assert champion_command(tmp_path, SweepConfig(data="pool", register="none")) is None
+    served = champion_command(tmp_path, SweepConfig(data="some/pool"))
+    assert served == serve_command("sqlite:///x.db", "models:/embedllm-pool@champion"), "as the sweep itself says it"

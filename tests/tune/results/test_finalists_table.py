@@ -7,20 +7,22 @@ from tune.results.finalists import finalist_metrics
 from tune.results.finalists_table import gain_over, render_finalists
 
 WINNER = {
-    "method": "winner", "title": "trial 7: lsa d=16 α=0.05", "note": "chosen on val", "trial": 7, "questions": 1234,
-    "log_loss": 0.52, "log_loss_sd": 0.001, "log_loss_se": 0.0123, "accuracy": 0.74, "accuracy_se": 0.01, "ece": 0.02,
+    "method": "winner", "title": "trial 7", "about": "lsa d=16 α=0.05", "note": "chosen on val", "trial": 7,
+    "questions": 1234, "log_loss": 0.52, "log_loss_sd": 0.001, "log_loss_se": 0.0123,
+    "accuracy": 0.74, "accuracy_se": 0.01, "ece": 0.02,
 }  # fmt: skip
 
 
-def other(title: str, low: float, high: float, method: str = "knn") -> dict[str, object]:
+def other(title: str, low: float, high: float, method: str = "knn", about: str = "") -> dict[str, object]:
     middle = (low + high) / 2
     return {
-        "method": method, "title": title, "note": "k = 5 by val", "log_loss": 0.52 + middle, "log_loss_se": 0.01,
+        "method": method, "title": title, "about": about, "note": "k = 5 by val",
+        "log_loss": 0.52 + middle, "log_loss_se": 0.01,
         "log_loss_delta": middle, "log_loss_delta_low": low, "log_loss_delta_high": high, "accuracy": 0.7, "ece": 0.03,
     }  # fmt: skip
 
 
-ROWS = [WINNER, other("official recipe: lsa", -0.001, 0.003, "paper"), other("kNN", 0.004, 0.006)]
+ROWS = [WINNER, other("official recipe", -0.001, 0.003, "paper", "lsa"), other("kNN", 0.004, 0.006)]
 
 
 def wide(width: int = 200) -> Console:
@@ -29,10 +31,10 @@ def wide(width: int = 200) -> Console:
 
 def test_a_row_per_method_with_errors_differences_and_verdicts() -> None:
     header, _, *rows = render_finalists(ROWS, "val_log_loss", console=wide()).split("\n\n")[0].splitlines()
-    assert " ".join(header.split()) == "method log-loss Δ to the winner [95 %] verdict accuracy ECE"
+    assert " ".join(header.split()) == "method log-loss Δ vs. winner [95 %] verdict accuracy ECE"
     assert [" ".join(row.split()) for row in rows] == [
         "trial 7 0.5200 ± 0.0123 - - 0.7400 ± 0.0100 0.0200",
-        "official recipe 0.5210 ± 0.0100 +0.0010 [-0.0010, +0.0030] inside noise 0.7000 0.0300",
+        "official recipe 0.5210 ± 0.0100 +0.0010 [-0.0010, +0.0030] within noise 0.7000 0.0300",
         "kNN 0.5250 ± 0.0100 +0.0050 [+0.0040, +0.0060] worse 0.7000 0.0300",
     ]
 
@@ -49,12 +51,12 @@ def test_an_objective_that_is_no_mean_is_shown_but_not_compared() -> None:
     assert " ".join(header.split()) == "method ECE log-loss Δ log-loss [95 %] verdict accuracy"
 
 
-def test_rows_of_older_versions_are_shown_without_errors() -> None:
-    old = [{"method": "winner", "title": "trial 7: lsa", "note": "", "log_loss": 0.5, "accuracy": 0.7}]
-    text = render_finalists(old, "val_log_loss", console=wide())
+def test_a_metric_without_scores_is_shown_without_errors() -> None:
+    alone = [{name: value for name, value in WINNER.items() if not name.endswith("_se")}]
+    text = render_finalists(alone, "val_log_loss", console=wide())
     assert "Δ" not in text
     assert "±" not in text
-    assert "0.5000" in text
+    assert "0.5200" in text
 
 
 def test_a_narrow_table_says_what_it_leaves_out() -> None:
@@ -83,7 +85,7 @@ def test_the_winner_has_no_verdict() -> None:
 
 
 def test_test_metrics_of_finalists_by_trial() -> None:
-    found = finalist_metrics(ROWS, winner=7, baseline=None)
+    found = finalist_metrics(ROWS, baseline=None)
     assert found == {
         ("trial", 7): {"test_log_loss": 0.52, "test_log_loss_sd": 0.001, "test_accuracy": 0.74, "test_ece": 0.02}
     }

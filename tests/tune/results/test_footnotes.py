@@ -19,7 +19,7 @@ def test_footnotes_name_objective_seeds_baseline_and_what_went_wrong() -> None:
     ]
     assert footnotes(records, "val_log_loss") == [
         "Ranked by val_log_loss on validation questions, lower is better; mean ± sd over 3 seeds.",
-        "Δ: difference to the baseline, the paper's recipe on the same data (lsa, dim 232, α 0.05, 50 epochs).",
+        "Δ: difference from the baseline, the paper's recipe on the same data (lsa, dim 232, α 0.05, 50 epochs).",
         "Trials: 1 complete, 1 pruned (fewer epochs, not ranked), 1 running, "
         "3 failed (2 × loss is NaN; 1 × out of memory).",
     ]
@@ -45,7 +45,7 @@ def test_footnotes_say_when_there_is_no_baseline_and_why() -> None:
     notes = footnotes([trial(0, seeds=1), failed], "val_accuracy")
     assert notes == [
         "Ranked by val_accuracy on validation questions, higher is better; one seed, hence no sd.",
-        "No differences to the baseline: the paper's recipe failed (out of memory).",
+        "No differences from the baseline: the paper's recipe failed (out of memory).",
         "Trials: 1 complete, 0 failed.",
     ]
-    assert footnotes([], "val_log_loss")[1] == "No differences to the baseline: the paper's recipe has not finished."
+    assert footnotes([], "val_log_loss")[1] == "No differences from the baseline: the paper's recipe has not finished."

@@ -106,7 +106,7 @@ def test_different_budgets_are_never_ranked_together() -> None:
     assert frame["role"].tolist() == ["trial", "trial", "baseline"] * 2
     assert leaderboard(records, top=1)["trial"].tolist() == [1, 0, 2, 0], "the best of every budget"
     assert footnotes(records, "val_log_loss")[1] == (
-        "Budgets differ, so each has its own ranks: fewer epochs are no equal comparison."
+        "Budgets differ, so each has its own ranks: runs with fewer epochs are not comparable."
     )
 
 
@@ -142,6 +142,14 @@ def test_sorting_by_another_column_keeps_ranks_and_leaves_the_unranked_below() -
     assert frame["trial"].tolist() == [1, 0, 2]
     assert frame["rank"].fillna(0).tolist() == [2, 1, 0]
     assert leaderboard(records, sort="val_accuracy")["trial"].tolist() == [0, 1, 2], "metrics: best first"
+
+
+def test_differences_are_sorted_from_the_best_whatever_the_objective() -> None:
+    records = [trial(0, 0.55), trial(1, 0.51), trial(2, 0.52), BASELINE]
+    for objective in ("val_log_loss", "val_accuracy"):
+        for column in ("delta", objective):
+            frame = leaderboard(records, objective, sort=column)
+            assert frame.loc[frame["role"] == "trial", "trial"].tolist() == [1, 2, 0], (objective, column)
 
 
 def test_states_filter_rows_without_changing_ranks() -> None:

@@ -99,7 +99,7 @@ def test_equal_trials_are_all_on_the_front_and_other_budgets_have_their_own() ->
     records = [trial(0, 0.5, 100), trial(1, 0.5, 100), trial(2, 0.6, 100, epochs=5)]
     assert [record.trial for record in pareto_front(records, LOSS_AND_SIZE)] == [0, 1, 2]
     lines = front_sentences(records, LOSS_AND_SIZE)
-    assert lines[-1] == "Trials of different epochs are not compared: each number of epochs has a front of its own."
+    assert lines[-1] == "Trials with different numbers of epochs are not compared: each number has a front of its own."
     with_epochs, _ = read_objectives(["val_log_loss", "training_questions", "epochs"])
     assert front_sentences(records, with_epochs)[-1].startswith("Pareto front of val log-loss, training questions and")
 
@@ -109,8 +109,8 @@ def test_the_sentence_answers_how_many_evaluations_are_needed() -> None:
     assert lines == [
         "600 training questions reach val log-loss 0.5410, within 0.0020 of the best (0.5390 at 2,400); "
         "100 reach 0.6000.",
-        "Pareto front of val log-loss and training questions on validation questions: 4 trials are on it of 5 "
-        "complete; for each no other is as good in both and better in one. Mean ± sd over 3 seeds.",
+        "Pareto front of val log-loss and training questions on validation questions: 4 of 5 complete trials; "
+        "no other trial is at least as good as one of them in both and better in one. Mean ± sd over 3 seeds.",
     ]
 
 
@@ -126,7 +126,7 @@ def test_sentences_of_other_fronts() -> None:
         "No Pareto front of val log-loss and training questions yet: no trial is complete."
     ]
     [single] = front_sentences(steep[:1], LOSS_AND_SIZE)
-    assert "1 trial is on it of 1 complete" in single
+    assert "1 of 1 complete trial;" in single
 
 
 def test_the_frame_has_the_front_first_then_the_baseline_then_the_rest() -> None:

@@ -137,7 +137,7 @@ def test_what_cannot_have_an_interval_says_why(tmp_path: Path) -> None:
     (tmp_path / "scores" / "trial-1.val.npy").unlink()
     some = delta_intervals(tmp_path, trials, baseline, "val_log_loss")
     assert set(some.bounds) == {("trial", 0)}
-    assert some.missing == "1 of 2 trials have none, their scores per question are missing"
+    assert some.missing == "missing for 1 of 2 trials, whose scores per question are lost"
     (tmp_path / "scores" / "baseline-0.val.npy").unlink()
     none = delta_intervals(tmp_path, trials, baseline, "val_log_loss")
     assert none.bounds == {}

@@ -1,4 +1,4 @@
-"""A sweep read from its folder: finished, running, damaged, or run by an older version."""
+"""A sweep read from its folder: finished, running or damaged."""
 
 import json
 import shutil
@@ -40,14 +40,11 @@ def test_lost_scores_cost_a_row_its_interval_and_nothing_else(finished_sweep: Pa
     missing = frame[frame["delta"].notna() & frame["delta_low"].isna() & (frame["role"] == "trial")]
     assert missing["trial"].tolist() == [2]
     notes = standings.footnotes()
-    assert "Incomplete intervals: 1 of 4 trials have none, their scores per question are missing." in notes
+    assert "Incomplete intervals: missing for 1 of 4 trials, whose scores per question are lost." in notes
 
 
-def test_a_sweep_of_an_older_version_has_no_intervals_but_a_leaderboard(finished_sweep: Path) -> None:
+def test_without_any_scores_there_are_no_intervals_but_a_leaderboard(finished_sweep: Path) -> None:
     shutil.rmtree(finished_sweep / "scores")
-    sweep = json.loads((finished_sweep / "sweep.json").read_text())
-    del sweep["questions"]
-    (finished_sweep / "sweep.json").write_text(json.dumps(sweep))
     standings = Standings.read(finished_sweep)
     assert standings.frame()["delta_low"].isna().all()
     assert "No intervals: the baseline's scores per question are not in the sweep's folder." in standings.footnotes()
@@ -65,6 +62,14 @@ def test_rows_of_finalists_compare_with_the_winner(trained_sweep: Path) -> None:
             assert row[f"{metric}_delta"] == pytest.approx(row[metric] - winner[metric], abs=1e-5)
             assert row[f"{metric}_delta_low"] <= row[f"{metric}_delta"] <= row[f"{metric}_delta_high"]
     assert "ece_se" not in winner
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(finished_sweep: Path) -> None:
+    sweep = json.loads((finished_sweep / "sweep.json").read_text())
+    del sweep["questions"]
+    (finished_sweep / "sweep.json").write_text(json.dumps(sweep))
+    with pytest.raises(ConfigError, match=r"sweep\.json cannot be read \(KeyError: 'questions'\)"):
+        Standings.read(finished_sweep)
 
 
 def test_a_folder_that_is_no_sweep_is_an_error(tmp_path: Path) -> None:

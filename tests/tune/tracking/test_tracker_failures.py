@@ -84,7 +84,9 @@ def test_an_unreachable_server_costs_one_warning_and_nothing_is_lost(
     first, last = (record.getMessage() for record in caplog.records)
     assert first.startswith(f"MLflow at {nowhere} cannot be written to (")
     assert f"its trials are kept in {sweep_dir / tracking.OUTBOX_FILE} and delivered later" in first
-    assert f"2 trials wait in {sweep_dir / tracking.OUTBOX_FILE}; `python -m tune resume {sweep_dir}` delivers" in last
+    assert (
+        f"2 undelivered trials in {sweep_dir / tracking.OUTBOX_FILE}; run `python -m tune resume {sweep_dir}` " in last
+    )
     again = track(sweep_dir, COMPLETE, PRUNED, FAILED, tracking_uri=nowhere)  # a resumed sweep tells all once more
     assert not again.finish()
     assert [delivery.key[1] for delivery in Outbox(sweep_dir / tracking.OUTBOX_FILE).read()] == [7, 8, 9]
@@ -146,7 +148,7 @@ def test_a_registry_that_refuses_costs_a_warning_and_nothing_else(
     assert tracker.registered is None
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
         "the winner is not registered in MLflow as embedllm-helm (may not create registered models); "
-        f"`python -m tune resume {sweep_dir}` tries again"
+        f"run `python -m tune resume {sweep_dir}` to try again"
     ]
     assert runs_of(tracker)[0].info.status == "FINISHED"
 
