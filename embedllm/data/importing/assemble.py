@@ -105,8 +105,9 @@ def _prompts(
         prompts = pa.array(ids, pa.string())
         notes.append("there are no prompt texts; the question ids stand in for them")
     empty = pc.equal(pc.utf8_trim_whitespace(prompts), "").to_numpy(zero_copy_only=False)
-    if empty.any():
-        problems.add(f"{count_of(int(empty.sum()), 'question')} with an empty prompt: ids {some_of(ids[empty])}")
+    bare = [text for text in ids[empty] if not is_missing(text)]  # rows that name no question are told as such
+    if bare:
+        problems.add(f"{count_of(len(bare), 'question')} with an empty prompt: ids {some_of(bare)}")
     return prompts
 
 
