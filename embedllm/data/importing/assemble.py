@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedllm.data.benchmarks import benchmarks_of
+from embedllm.data.division import crossing_prompts
 from embedllm.data.importing.collector import Collector
 from embedllm.data.importing.keys import MISSING_WORDS, is_missing
 from embedllm.data.importing.order import Order, ordered
 from embedllm.data.importing.problems import Problems, count_of, some_of
 from embedllm.data.matrix import SPLIT_NAMES
-from embedllm.data.splits import crossing_prompts
 
 _SIDE_NAMES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 _NO_BENCHMARK = "all"
