@@ -4,6 +4,10 @@
 """
 
 import dataclasses
+import difflib
+import numbers
+import typing
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +24,32 @@ GROUPED_QUESTIONS = 128
 """Questions a batch of grouped models may have: exact noise costs 6 x models x width x dimension FLOPs a batch and the
 questions next to nothing, until gathering them does."""
 
+_KINDS: dict[type, tuple[type, str]] = {
+    int: (numbers.Integral, "a whole number"),
+    float: (numbers.Real, "a number"),
+    str: (str, "a text"),
+}
+"""Types of fields, what their values may be, and how that is said."""
+
+
+def _wrong_types(config: object) -> list[str]:
+    """What is not of its field's type, one sentence part a value."""
+    problems = []
+    for name, hint in typing.get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        parts = typing.get_args(hint) or (hint,)
+        for kind, (types, words) in _KINDS.items():
+            fits = isinstance(value, types) and not isinstance(value, bool)
+            if kind in parts and not fits and not (value is None and type(None) in parts):
+                problems.append(f"{name} must be {words}{', or null,' * (type(None) in parts)} but is {value!r}")
+    return problems
+
+
+def _nearest(name: str, names: Sequence[str]) -> str:
+    """` (the nearest is 'noise')`, where there is one."""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f" (the nearest is {close[0]!r})" if close else ""
+
 
 @dataclass(frozen=True)
 class FitConfig:
@@ -28,7 +58,7 @@ class FitConfig:
     The defaults are the official recipe of EmbedLLM (arXiv 2410.02223, its public code).
 
     Raises:
-        ConfigError: naming every value out of range.
+        ConfigError: naming every value of the wrong type or out of range.
     """
 
     encoder: str = "all-mpnet-base-v2"
@@ -64,21 +94,31 @@ class FitConfig:
     """Seeds initialisation, batch order, noise and the training subset."""
 
     def __post_init__(self) -> None:
-        problems = too_small(self, embedding_dim=1, epochs=1, seed=0)
-        problems += not_counts(self, "training_questions", "batch_questions", "model_groups", "patience")
-        for name in ("noise", "weight_decay"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                problems.append(f"{name} must be zero or positive but is {getattr(self, name)}")
-        if not 0 < self.learning_rate < float("inf"):
-            problems.append(f"learning_rate must be positive but is {self.learning_rate}")
-        problems += not_among(
-            self, noise_per=("pair", "question"), schedule=("constant", "one-cycle"), keep=("best", "last")
-        )
+        problems = _wrong_types(self)
+        if not problems:  # else ranges cannot be told
+            problems += too_small(self, embedding_dim=1, epochs=1, seed=0)
+            problems += not_counts(self, "training_questions", "batch_questions", "model_groups", "patience")
+            for name in ("noise", "weight_decay"):
+                if not 0 <= getattr(self, name) < float("inf"):
+                    problems.append(f"{name} must be zero or positive but is {getattr(self, name)}")
+            if not 0 < self.learning_rate < float("inf"):
+                problems.append(f"learning_rate must be positive but is {self.learning_rate}")
+            problems += not_among(
+                self, noise_per=("pair", "question"), schedule=("constant", "one-cycle"), keep=("best", "last")
+            )
         if problems:
             raise ConfigError("invalid fit configuration: " + "; ".join(problems))
 
     def replace(self, **changes: object) -> "FitConfig":
-        """A copy with some values changed."""
+        """A copy with some values changed.
+
+        Raises:
+            ConfigError: for names that are none of the fields, with the nearest ones, and for values as above.
+        """
+        names = [field.name for field in dataclasses.fields(self)]
+        unknown = [f"{name!r}{_nearest(name, names)}" for name in changes if name not in names]
+        if unknown:
+            raise ConfigError(f"a fit configuration has no {', no '.join(unknown)}; it has {', '.join(names)}")
         return dataclasses.replace(self, **changes)  # type: ignore[arg-type]
 
     def batch_for(self, num_models: int) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from embedllm.artifact import mean_probability, save_artifact
 from embedllm.config import FitConfig
 from embedllm.data.matrix import CorrectnessMatrix
-from embedllm.data.splits import Split, default_split, given_split, nested_subset, random_split
+from embedllm.data.splits import Split, default_split, given_split, nested_subset, prompt_groups, random_split
 from embedllm.encoders import Encodings, encode_data
 from embedllm.errors import ConfigError, DataError, EmbedLLMError
 from embedllm.evaluation import (
@@ -143,13 +143,19 @@ def fit_and_compare(
 
 
 def choose_split(data: CorrectnessMatrix, choice: Literal["auto", "given", "random"], seed: int = 0) -> Split:
-    """The split by name: as the data gives it, random, or `auto`: given where every question has a side, else random.
+    """The split by name: as the data gives it, random, or `auto`: given where the data names test questions, else
+    random. Where the data names no validation questions, a given split draws them from train.
+
+    Args:
+        data: the data to divide.
+        choice: its name.
+        seed: used where chance is involved; the result's own `seed` is None where it was not.
 
     Raises:
-        DataError: if `given` is asked for and the data carries no sides.
+        DataError: if `given` is asked for and the data carries no sides, or sides but no training questions.
     """
     if choice == "given":
-        return given_split(data)
+        return given_split(data, seed=seed)
     return random_split(data, seed=seed) if choice == "random" else default_split(data, seed=seed)
 
 
@@ -158,8 +164,13 @@ def _check_labels(data: CorrectnessMatrix, questions: np.ndarray, split: Split, 
     # Without validation questions nothing can be trained, so only those of test can be done without.
     advice = "use `--side val` or `--split random`" if side == "test" else "use `--split random`"
     if not len(questions):
+        if split.name == "random":
+            texts = len(np.unique(prompt_groups(data)))
+            advice = f"a random split needs at least 3 questions with different texts, and the data has {texts}"
         raise DataError(f"the split {split.name!r}", [f"it has no {side} questions to compare on; {advice}"])
     if not data.attempts[:, questions].any():
+        if split.name == "random":
+            advice = "use another `--split-seed`, or import more labels"
         raise DataError(f"the split {split.name!r}", [f"none of its {side} questions has a label; {advice}"])
 
 

@@ -11,6 +11,7 @@ EXAMPLE = """
 embedllm data import results.parquet data
 embedllm data import embedllm_csvs/ data --duplicates majority
 embedllm data import scores.csv data --columns.model llm --columns.label passed
+embedllm data import harness_logs/ data --skip wikitext,truthfulqa_*
 """
 
 COLUMNS = {
@@ -39,11 +40,23 @@ def add_arguments(parser: Parser) -> None:
         "harness (lm-evaluation-harness sample logs), or auto to detect it",
     )
     add_duplicates(parser)
+    parser.add_argument(
+        "--skip",
+        type=str,
+        metavar="TASK,…",
+        help="tasks of lm-evaluation-harness to leave out, e.g. those without a metric of 0 or 1; * matches anything",
+    )
     columns = parser.add_argument_group(
         "columns", "Names of the source's columns, where they are not recognised automatically."
     )
     for name, meaning in COLUMNS.items():
         columns.add_argument(f"--columns.{name}", type=str, metavar="NAME", help=meaning)
+    columns.add_argument(
+        "--columns.ignore",
+        type=str,
+        metavar="NAME,…",
+        help="columns to ignore, e.g. those of a wide table that are not models; * matches anything",
+    )
 
 
 def run(args: Namespace) -> None:
@@ -51,8 +64,21 @@ def run(args: Namespace) -> None:
     from embedllm.data.importing import import_data
 
     columns = {name: column for name, column in args.columns.as_dict().items() if column is not None}
+    ignore = columns.pop("ignore", "")
     report = import_data(
-        args.source, args.data, format=args.format, duplicates=args.duplicates, columns=columns or None, progress=True
+        args.source,
+        args.data,
+        format=args.format,
+        duplicates=args.duplicates,
+        columns=columns or None,
+        ignore=_names(ignore),
+        skip=_names(args.skip or ""),
+        progress=True,
     )
     print(report)
     print(f"saved in {args.data}; `embedllm data describe {args.data}` shows what is in it")
+
+
+def _names(text: str) -> list[str]:
+    """The names of a list with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]

@@ -34,10 +34,16 @@ def add_split(parser: Parser, purpose: str) -> None:
         type=Literal["auto", "given", "random"],
         default="auto",
         metavar="{auto,given,random}",
-        help="take the sides given in the data, draw them at random, or auto: given if every question has "
-        "a side, else random",
+        help="take the sides given in the data, draw them at random, or auto: given if the data names test questions, "
+        "else random; where it names no validation questions, a given split draws them from train",
     )
-    group.add_argument("--split-seed", type=int, default=0, metavar="INT", help="seed of a random split")
+    group.add_argument(
+        "--split-seed",
+        type=int,
+        default=0,
+        metavar="INT",
+        help="seed of a random split, or of the validation questions drawn from train",
+    )
 
 
 def chosen_split(data: "CorrectnessMatrix", args: Namespace) -> "Split":
@@ -45,13 +51,13 @@ def chosen_split(data: "CorrectnessMatrix", args: Namespace) -> "Split":
 
     Raises:
         UsageError: for a seed other than 0 where no chance is involved.
-        DataError: if `given` is asked for and the data carries no sides.
+        DataError: if `given` is asked for and the data carries no sides, or sides but no training questions.
     """
     from embedllm.experiment import choose_split
 
     split = choose_split(data, args.split, args.split_seed)
-    if args.split_seed and split.name != "random":
-        why = "--split is given" if args.split == "given" else "the data gives a side to every question"
+    if args.split_seed and split.seed is None:
+        why = "--split is given" if args.split == "given" else "the data gives all three sides"
         raise UsageError(f"--split-seed {args.split_seed} has no effect: {why}; add --split random")
     return split
 

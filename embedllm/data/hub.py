@@ -7,6 +7,7 @@ from typing import Any
 
 from embedllm.data.importing import ImportReport, import_data
 from embedllm.data.importing.run import Duplicates
+from embedllm.data.matrix import check_target
 from embedllm.errors import EmbedLLMError
 
 PUBLIC_REPO = "RZ412/EmbedLLM"
@@ -38,8 +39,9 @@ def download(
 
     Raises:
         EmbedLLMError: if the Hub cannot be reached or has no such data, naming the ways that need no network.
-        DataError: if the files hold problems.
+        DataError: if the target must not be written, before anything is fetched, or the files hold problems.
     """
+    check_target(target)  # before hundreds of megabytes, not after
     folder = Path(_fetch(repo, revision, progress, snapshot))
     # The Hub's cache names a snapshot's folder after its commit.
     provenance = {

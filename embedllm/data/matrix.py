@@ -40,7 +40,7 @@ FOLDER = FolderKind(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class CorrectnessMatrix:
     """Correctness of a pool of LLMs on a set of questions.
 
@@ -85,6 +85,13 @@ class CorrectnessMatrix:
                 problems.append(f"`{name}` lacks the columns {', '.join(missing)}; it has {table.column_names}")
         if problems:
             raise DataError("the correctness matrix", problems)
+
+    def __repr__(self) -> str:
+        cells = int(np.count_nonzero(self.attempts))
+        return (
+            f"CorrectnessMatrix({self.num_models:,} models x {self.num_questions:,} questions, {cells:,} cells with a "
+            f"label, digest {self.digest})"
+        )
 
     @property
     def num_models(self) -> int:
@@ -147,6 +154,8 @@ class CorrectnessMatrix:
             DataError: if files are missing or unreadable, all of them named in one message.
         """
         path = Path(folder)
+        if path.is_file():
+            raise DataError(str(path), [f"this is a file; import it first: `embedllm data import {path} DATA`"])
         if not path.is_dir():
             raise DataError(
                 str(path),

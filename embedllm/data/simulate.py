@@ -92,7 +92,7 @@ def simulate(
         `meta["truth"]` the accuracy and log-loss of a predictor that knows the true probabilities (the Bayes bound).
 
     Raises:
-        DataError: listing every argument out of range.
+        DataError: listing every argument out of range, or if `missing` leaves no label at all.
     """
     return _generate(models, questions, seed, missing, duplicates, words, keep_truth=False)[0]
 
@@ -157,12 +157,15 @@ def _generate(
         if truth is not None:
             truth[:, part] = p
 
+    if not graded:
+        problem = f"missing {missing} leaves {models:,} models on {questions:,} questions without any label; lower it"
+        raise DataError("the arguments of the simulation", [problem])
     meta = {
         "source": f"simulated (seed {seed})",
         "simulated": True,
         "simulation": {"models": models, "questions": questions, "seed": seed, "missing": missing}
         | {"duplicates": duplicates, "words": words},
-        "truth": {"accuracy": best_hits / max(graded, 1), "log_loss": best_loss / max(graded, 1)},
+        "truth": {"accuracy": best_hits / graded, "log_loss": best_loss / graded},
     }
     table = pa.table(
         {

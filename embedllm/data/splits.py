@@ -11,8 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from embedllm.data.division import crossing_prompts, divided
 from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
 from embedllm.errors import ConfigError, DataError
+
+VALIDATION_DRAWN = "given, validation drawn from train"
+"""Name of a given split whose validation questions were drawn, by its seed, from the training questions given."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,10 @@ class Split:
         train: int64 indices of the training questions, kept sorted ascending.
         val: int64 indices of the questions that model selection sees.
         test: int64 indices of the questions that only the final report sees.
-        seed: the seed of a random split, None where no chance was involved.
+        seed: the seed of a split with random parts, None where no chance was involved and so no seed matters.
 
     Raises:
-        DataError: for negative or repeated indices, or a question on two sides.
+        DataError: for what are no indices, negative or repeated ones, or a question on two sides.
     """
 
     name: str
@@ -39,7 +43,11 @@ class Split:
     def __post_init__(self) -> None:
         problems = []
         for side in SPLIT_NAMES:
-            indices = np.sort(np.asarray(getattr(self, side), dtype=np.int64))
+            given = np.asarray(getattr(self, side))
+            if fault := _no_indices(given):
+                problems.append(f"{side} {fault}")
+                given = np.empty(0)
+            indices = np.sort(given.astype(np.int64))
             object.__setattr__(self, side, indices)
             if len(indices) and indices[0] < 0:
                 problems.append(f"{side} holds the negative question index {indices[0]}")
@@ -99,48 +107,68 @@ class Split:
         return sha.hexdigest()[:16]
 
 
+def _no_indices(given: np.ndarray) -> str | None:
+    """What is wrong with a side's indices as such, to be read after its name; None if nothing is."""
+    if given.ndim != 1:
+        return f"has shape {given.shape}; a side is one list of question indices"
+    if given.dtype == bool:
+        return "is a mask of true and false; a side is a list of question indices: use np.flatnonzero(mask)"
+    if len(given) and given.dtype.kind not in "iu":
+        return f"holds {given.tolist()[0]!r}, of dtype {given.dtype}; question indices are whole numbers"
+    return None
+
+
 def prompt_groups(data: CorrectnessMatrix) -> np.ndarray:
     """Group number per question, int64 of shape (questions,): equal exactly where the prompt texts are equal."""
     return pd.factorize(data.questions["prompt"].to_pandas(), use_na_sentinel=False)[0].astype(np.int64)
 
 
-def crossing_prompts(groups: np.ndarray, sides: np.ndarray) -> np.ndarray:
-    """Sorted indices of questions whose prompt group also occurs on another side.
+def given_split(data: CorrectnessMatrix, *, seed: int = 0) -> Split:
+    """The split the source files made. Where they name no validation questions, a tenth of train is drawn for that.
 
     Args:
-        groups: int64 of shape (questions,), see `prompt_groups`.
-        sides: int8 of shape (questions,): 0 train, 1 val, 2 test, -1 no side (ignored).
-    """
-    placed = np.flatnonzero(sides >= 0)
-    if not len(placed):
-        return placed
-    size = int(groups.max()) + 1
-    lowest, highest = np.full(size, 127, dtype=np.int8), np.full(size, -1, dtype=np.int8)
-    np.minimum.at(lowest, groups[placed], sides[placed])
-    np.maximum.at(highest, groups[placed], sides[placed])
-    return placed[lowest[groups[placed]] != highest[groups[placed]]]
-
-
-def given_split(data: CorrectnessMatrix) -> Split:
-    """The split the source files made.
+        data: the data to divide.
+        seed: used where validation questions are drawn: at random, stratified by benchmark, copies of a text together.
+            The result's own `seed` says whether they were.
 
     Raises:
-        DataError: if the data carries no sides, or identical prompts on different sides.
+        ConfigError: for a negative seed that would be used.
+        DataError: if the data carries no sides or no training questions, if identical prompts are on different sides,
+            or if all training questions have one text, so that none can be drawn.
     """
     column = data.questions["split"].to_numpy(zero_copy_only=False)
     train, val, test = (np.flatnonzero(column == side) for side in SPLIT_NAMES)
-    if not len(train) + len(val) + len(test):
+    if not len(train):
+        problem = "the source files put no question into train, val or test; use a random split of the questions"
+        if len(val) or len(test):
+            problem = (
+                "the source files put questions into val or test, but none into train: mark some as train, or use a "
+                "random split (`--split random`), which divides all of them anew"
+            )
+        raise DataError("the split 'given'", [problem])
+    split = Split("given", train, val, test).check(data)
+    if len(val):
+        return split
+    _check_seed(seed)
+    groups = prompt_groups(data)[train]
+    drawn = divided(groups, data.benchmarks[train], (0.9, 0.1, 0.0), np.random.default_rng(seed)) == 1
+    if not drawn.any():
         raise DataError(
             "the split 'given'",
-            ["the source files put no question into train, val or test; use a random split of the questions"],
+            [
+                "there are no validation questions, and none can be drawn from train, whose questions all have one "
+                "text; at least 2 different ones are needed"
+            ],
         )
-    return Split("given", train, val, test).check(data)
+    return Split(VALIDATION_DRAWN, train[~drawn], train[drawn], test, seed=seed)
 
 
 def random_split(
     data: CorrectnessMatrix, *, seed: int, fractions: tuple[float, float, float] = (0.8, 0.1, 0.1)
 ) -> Split:
     """A random split by question, stratified by benchmark; identical prompts stay together.
+
+    No side is empty whose share is not 0 where the questions have three different texts or more.
 
     Args:
         data: the data to divide.
@@ -151,28 +179,10 @@ def random_split(
         ConfigError: for a negative seed.
         DataError: for fractions that are negative or do not sum to 1.
     """
-    if seed < 0:
-        raise ConfigError(f"split_seed must be at least 0 but is {seed}")
+    _check_seed(seed)
     if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
         raise DataError("the split 'random'", [f"fractions {fractions} must be non-negative and sum to 1"])
-    rng = np.random.default_rng(seed)
-    groups = prompt_groups(data)
-    _, first, group_sizes = np.unique(groups, return_index=True, return_counts=True)
-    group_benchmark = pd.factorize(data.benchmarks[first], sort=True)[0]
-    group_sides = np.empty(len(group_sizes), dtype=np.int8)
-    owed = np.zeros(3)  # what rounding in earlier benchmarks left each side short of
-    for benchmark in range(group_benchmark.max() + 1 if len(group_benchmark) else 0):
-        members = rng.permutation(np.flatnonzero(group_benchmark == benchmark))
-        ends = np.cumsum(group_sizes[members])
-        wanted = owed + ends[-1] * np.asarray(fractions)
-        quota = np.floor(np.maximum(wanted, 0))
-        while quota.sum() != ends[-1]:
-            step = 1 if quota.sum() < ends[-1] else -1
-            quota[np.argmax(step * (wanted - quota) - np.where((quota == 0) & (step < 0), np.inf, 0))] += step
-        owed = wanted - quota
-        middles = ends - group_sizes[members] / 2
-        group_sides[members] = np.searchsorted(np.cumsum(quota)[:2], middles, side="right")
-    sides = group_sides[groups]
+    sides = divided(prompt_groups(data), data.benchmarks, fractions, np.random.default_rng(seed))
     train, val, test = (np.flatnonzero(sides == code) for code in range(3))
     return Split("random", train, val, test, seed=seed)
 
@@ -190,12 +200,13 @@ def leave_out(data: CorrectnessMatrix, benchmarks: Sequence[str], *, base: Split
         DataError: naming every benchmark that the data does not have, or if nothing is left to train on.
     """
     known = sorted(set(data.benchmarks))
+    if isinstance(benchmarks, str):
+        raise DataError("the benchmarks to leave out", [f"they must be a list of names, as [{benchmarks!r}]"])
     name = f"without {', '.join(benchmarks)}"
     problems = [f"there is no benchmark {b!r}; the data has {', '.join(known)}" for b in benchmarks if b not in known]
-    if not benchmarks:
-        problems.append(f"no benchmark is named; the data has {', '.join(known)}")
-    if problems:
-        raise DataError(f"the split {name!r}", problems)
+    if problems or not benchmarks:
+        none = f"no benchmark is named; the data has {', '.join(known)}"
+        raise DataError(f"the split {name!r}", problems or [none])
     base = base or default_split(data, seed=seed)
     held_out = np.isin(data.benchmarks, list(benchmarks))
     groups = prompt_groups(data)
@@ -214,11 +225,38 @@ def leave_out(data: CorrectnessMatrix, benchmarks: Sequence[str], *, base: Split
 
 
 def default_split(data: CorrectnessMatrix, seed: int = 0) -> Split:
-    """The given split where the source files put every question on a side and used all three, else a random one."""
-    column = data.questions["split"].to_numpy(zero_copy_only=False)
-    if np.isin(column, SPLIT_NAMES).all() and all((column == side).any() for side in SPLIT_NAMES):
-        return given_split(data)
-    return random_split(data, seed=seed)
+    """The given split where the source files name test questions, which then stay those; else a random one.
+
+    Args:
+        data: the data to divide.
+        seed: used where chance is involved: for a random split, or where validation questions must be drawn from train.
+
+    Raises:
+        DataError: as `given_split`, if the files put questions on other sides but none into train.
+    """
+    present = set(data.questions["split"].to_pylist()) & set(SPLIT_NAMES)
+    if not present or ("train" in present and "test" not in present):
+        return random_split(data, seed=seed)
+    return given_split(data, seed=seed)
+
+
+def split_again(data: CorrectnessMatrix, name: str, seed: int | None) -> Split | None:
+    """The split that these made of the same data, from what an artifact or a sweep records of it.
+
+    Args:
+        data: the data that was divided.
+        name: of the split.
+        seed: likewise.
+
+    Returns:
+        The split, or None where name and seed do not tell how it was made. Whether it is the same, the digest tells.
+
+    Raises:
+        DataError: as `given_split`.
+    """
+    if name == "given" or (name == VALIDATION_DRAWN and seed is not None):
+        return given_split(data, seed=seed or 0)
+    return random_split(data, seed=seed) if name == "random" and seed is not None else None
 
 
 def nested_subset(indices: np.ndarray, size: int, *, seed: int) -> np.ndarray:
@@ -244,6 +282,11 @@ def nested_subset(indices: np.ndarray, size: int, *, seed: int) -> np.ndarray:
         )
     shuffled = np.random.default_rng(seed).permutation(np.sort(np.asarray(indices, dtype=np.int64)))
     return np.sort(shuffled[:size])
+
+
+def _check_seed(seed: int) -> None:
+    if seed < 0:
+        raise ConfigError(f"split_seed must be at least 0 but is {seed}")
 
 
 def _questions(count: int) -> str:

@@ -35,7 +35,7 @@ def encode_data(
         progress: show a progress bar on standard error.
 
     Raises:
-        ConfigError: if `lsa` has no training questions to be fitted on.
+        ConfigError: if `lsa` has no training questions to be fitted on, or some that the data does not have.
         EmbedLLMError: if the encoder is unknown or out of reach, or the cache cannot be written.
     """
     started = time.perf_counter()
@@ -93,6 +93,12 @@ def _fitted_lsa(data: CorrectnessMatrix, name: str, fit_on: np.ndarray | None, c
         raise ConfigError(f"encoder {name!r} is fitted on training questions, but none are given: pass `fit_on`")
     if np.asarray(fit_on).dtype.kind not in "iu":
         raise ConfigError(f"`fit_on` must hold indices of questions but has dtype {np.asarray(fit_on).dtype}")
+    beyond = np.asarray(fit_on)[(np.asarray(fit_on) < 0) | (np.asarray(fit_on) >= data.num_questions)]
+    if len(beyond):
+        raise ConfigError(
+            f"`fit_on` holds question index {beyond[0]}; the data has {data.num_questions:,} questions "
+            f"(0 to {data.num_questions - 1})"
+        )
     # Sorted: the fit depends on which questions, not on the order a split lists them in.
     prompts = data.prompts
     texts = [prompts[index] for index in np.sort(fit_on)]

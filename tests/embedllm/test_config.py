@@ -1,5 +1,6 @@
 """`FitConfig`: the official recipe by default, everything out of range named at once."""
 
+import numpy as np
 import pytest
 
 from embedllm.config import PRESETS, FitConfig, preset
@@ -67,5 +68,34 @@ def test_small_data_gets_ten_batches_an_epoch():
 
 
 def test_nothing_is_no_dimension() -> None:
-    with pytest.raises(ConfigError, match="embedding_dim must be at least 1 but is None"):
+    with pytest.raises(ConfigError, match="embedding_dim must be a whole number but is None"):
         FitConfig(embedding_dim=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"embedding_dim": "64"}, "embedding_dim must be a whole number but is '64'"),
+        ({"embedding_dim": 64.5}, "embedding_dim must be a whole number but is 64.5"),
+        ({"epochs": True}, "epochs must be a whole number but is True"),
+        ({"noise": None}, "noise must be a number but is None"),
+        ({"learning_rate": "0.1"}, "learning_rate must be a number but is '0.1'"),
+        ({"patience": 2.5}, "patience must be a whole number, or null, but is 2.5"),
+        ({"encoder": 3, "seed": "1"}, "encoder must be a text but is 3; seed must be a whole number but is '1'"),
+    ],
+)
+def test_values_of_the_wrong_type_are_named_at_once(changes: dict[str, object], problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        FitConfig().replace(**changes)
+    assert str(caught.value) == f"invalid fit configuration: {problem}"
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert FitConfig(embedding_dim=np.int64(8), noise=np.float32(0.5), learning_rate=1).embedding_dim == 8
+
+
+def test_fields_that_do_not_exist_are_named_with_the_nearest() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^a fit configuration has no 'nois' \(the nearest is 'noise'\), no 'xyz'; it"
+    ):
+        FitConfig().replace(nois=0.1, xyz=1, epochs=2)

@@ -75,3 +75,28 @@ def test_a_side_that_cannot_be_compared_on_is_told_before_training(
     with pytest.raises(DataError) as error:
         fit_and_compare(unlabelled, CONFIG, split=Split("mine", **sides), side=side)
     assert error.value.problems == (f"none of its {side} questions has a label; {advice}",)
+
+
+def test_with_too_few_questions_it_says_how_many_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_training(monkeypatch)
+    data = simulate(models=2, questions=10)
+    questions, labels = data.questions.slice(0, 2), data.correct[:, :2]
+    few = CorrectnessMatrix(labels, np.ones_like(labels), questions, data.models)
+    with pytest.raises(DataError) as error:
+        fit_and_compare(few, CONFIG, split=random_split(few, seed=0))
+    assert error.value.problems == (
+        "it has no test questions to compare on; a random split needs at least 3 questions with different texts, and "
+        "the data has 2",
+    )
+
+
+def test_a_random_split_without_labels_is_not_advised_again(
+    data: CorrectnessMatrix, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_training(monkeypatch)
+    split = random_split(data, seed=0)
+    correct, attempts = data.correct.copy(), data.attempts.copy()
+    correct[:, split.test] = attempts[:, split.test] = 0
+    unlabelled = CorrectnessMatrix(correct, attempts, data.questions, data.models)
+    with pytest.raises(DataError, match="has a label; use another `--split-seed`, or import more labels"):
+        fit_and_compare(unlabelled, CONFIG, split=split)

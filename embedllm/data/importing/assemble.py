@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedllm.data.benchmarks import benchmarks_of
+from embedllm.data.division import crossing_prompts
 from embedllm.data.importing.collector import Collector
 from embedllm.data.importing.keys import MISSING_WORDS, is_missing
 from embedllm.data.importing.order import Order, ordered
 from embedllm.data.importing.problems import Problems, count_of, some_of
 from embedllm.data.matrix import SPLIT_NAMES
-from embedllm.data.splits import crossing_prompts
 
 _SIDE_NAMES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "testing": "test"}
 _NO_BENCHMARK = "all"
@@ -108,8 +108,9 @@ def _prompts(
         prompts = pa.array(ids, pa.string())
         notes.append("there are no prompt texts; the question ids stand in for them")
     empty = pc.equal(pc.utf8_trim_whitespace(prompts), "").to_numpy(zero_copy_only=False)
-    if empty.any():
-        problems.add(f"{count_of(int(empty.sum()), 'question')} with an empty prompt: ids {some_of(ids[empty])}")
+    bare = [text for text in ids[empty] if not is_missing(text)]  # rows that name no question are told as such
+    if bare:
+        problems.add(f"{count_of(len(bare), 'question')} with an empty prompt: ids {some_of(bare)}")
     return prompts
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from embedllm.data.importing.keys import LARGEST_ID, Attribute, Texts, Vocabulary
-from embedllm.data.importing.labels import MAX_ATTEMPTS, Place, read_grades
+from embedllm.data.importing.labels import MAX_ATTEMPTS, Grades, Place, read_grades
 from embedllm.data.importing.problems import Problems
 from embedllm.data.importing.tables import NotIntegers
 
@@ -35,6 +35,8 @@ class Collector:
     def __init__(self, problems: Problems, *, keep_last: bool, texts_may_differ: bool = False) -> None:
         self.problems = problems
         self.rows = 0
+        self.unlabelled = 0
+        """Rows left out because they have no label; not those of a wide table, in which a gap is nothing unusual."""
         self.questions, self.models = Vocabulary(), Vocabulary()
         self.question_attributes = {name: Attribute() for name in ("category", "benchmark", "split")}
         self.model_attributes = {"model_name": Attribute()}
@@ -45,29 +47,25 @@ class Collector:
         self._last = np.zeros((0, 0), dtype=np.uint8) if keep_last else None
         self._attempts_added = 0
 
-    def add(self, block: Block, place: Place, *, side: str | None = None, blank_is_missing: bool = False) -> None:
+    def add(self, block: Block, place: Place, *, side: str | None = None, again: bool = False) -> None:
         """Add rows.
 
         Args:
             block: the rows' columns.
             place: where the rows stand, for messages.
             side: train, val or test where the whole block is on one side.
-            blank_is_missing: a blank label is a cell without an answer, not a problem.
+            again: the same rows of a wide table were added before, for another model.
 
         Raises:
             NotIntegers: if integers are no ids or labels; nothing has been added then.
         """
         if not len(block["label"]):
             return
-        right: np.ndarray
-        attempts: np.ndarray | int
         if isinstance(block["label"], pa.Int32Array):
             _check_integers(block)
-            right, attempts, skip = block["label"].to_numpy().astype(np.uint32), 1, None
+            grades = Grades(block["label"].to_numpy().astype(np.uint32), 1)
         else:
-            right, attempts, skip = read_grades(
-                block["label"], block.get("attempts"), place, self.problems, blank_is_missing=blank_is_missing
-            )
+            grades = read_grades(block["label"], block.get("attempts"), place, self.problems)
         known = len(self.questions)
         question, model = _numbers(self.questions, block["question"]), _numbers(self.models, block["model"])
         if "prompt" in block:
@@ -78,15 +76,22 @@ class Collector:
                     attribute.merge(keys, block[name].indices.to_numpy(), block[name].dictionary)
         if side is not None:
             self.question_attributes["split"].merge(question, np.zeros(len(question), dtype=np.int64), pa.array([side]))
+        # What a row of a wide table lacks in one column it may have in the next; elsewhere nothing is lost with it.
+        blank = None if place.column else grades.missing
+        if blank is not None:
+            self.unlabelled += int(blank.sum())
         for what, keys, vocabulary in (("question", question, self.questions), ("model", model, self.models)):
-            if vocabulary.missing:
+            if vocabulary.missing and not (again and what == "question"):
                 nameless = np.isin(keys, vocabulary.missing)
+                if blank is not None:
+                    nameless &= ~blank
                 if nameless.any():
                     kind = f"{place.file}: rows that name no {what}"
                     self.problems.count(kind, int(nameless.sum()), place.rows(nameless))
-        if skip is not None:
-            question, model, right = question[~skip], model[~skip], right[~skip]
-            attempts = attempts if isinstance(attempts, int) else attempts[~skip]
+        right, attempts = grades.right, grades.attempts
+        if grades.skip is not None:
+            question, model, right = question[~grades.skip], model[~grades.skip], right[~grades.skip]
+            attempts = attempts if isinstance(attempts, int) else attempts[~grades.skip]
         self._count(question, model, right, attempts)
 
     def _merge_prompts(self, text: pa.StringArray, question: np.ndarray, new_rows: np.ndarray, place: Place) -> None:
@@ -123,7 +128,8 @@ class Collector:
                 for row in np.flatnonzero(differs)[:5].tolist()
             ]
             kind = (
-                "rows whose prompt text is not the one of their question id's first row (an id must stand for one text)"
+                "rows whose prompt text is not the one of their question id's first row (an id must stand for one "
+                "text; where it does not, name the column of texts with --columns.question)"
             )
             self.problems.count(kind, int(differs.sum()), examples)
 

@@ -41,15 +41,16 @@ def ordered(
         notes: receives what is left out.
     """
     ids = keys.texts()
-    if not answered.all():
-        notes.append(
-            f"left out: {count_of(int((~answered).sum()), kind)} without a single label: {some_of(ids[~answered])}"
-        )
+    silent = ~answered
+    silent[keys.missing] = False  # a row that names nothing is no question or model
+    if silent.any():
+        notes.append(f"left out: {count_of(int(silent.sum()), kind)} without a single label: {some_of(ids[silent])}")
     path = folder / f"{kind}_order.csv" if folder is not None else None
     if path is None or not path.is_file():
-        numeric = all(map(str.isdecimal, ids)) and max(map(len, ids), default=0) <= 18
-        order = np.argsort(ids.astype(np.int64) if numeric else ids.astype(str), kind="stable")
-        return Order(order[answered[order]], None)
+        kept = np.flatnonzero(answered)
+        numeric = all(map(str.isdecimal, ids[kept])) and max(map(len, ids[kept]), default=0) <= 18
+        order = np.argsort(ids[kept].astype(np.int64 if numeric else str), kind="stable")
+        return Order(kept[order], None)
 
     listed, texts = _read(path, kind, problems, notes)
     place = pd.Series(np.arange(len(listed)), index=pd.Index(listed, dtype=object))
@@ -58,10 +59,10 @@ def ordered(
         return Order(np.flatnonzero(answered), None)
     where = place.reindex(ids).to_numpy(dtype=np.float64)
     known = ~np.isnan(where)
-    unknown = ids[~known & ~np.isin(np.arange(len(ids)), keys.missing)]
-    if len(unknown):
+    strange = ids[~known & ~np.isin(np.arange(len(ids)), keys.missing)]
+    if len(strange):
         problems.add(
-            f"{count_of(len(unknown), f'{kind} id')} not listed in {path.name}: {some_of(unknown)}; "
+            f"{count_of(len(strange), f'{kind} id')} not listed in {path.name}: {some_of(strange)}; "
             f"allowed: the {len(listed):,} ids of that file"
         )
     absent = listed[~np.isin(listed.astype(str), ids.astype(str))]

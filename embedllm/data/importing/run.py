@@ -3,12 +3,15 @@
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from embedllm.data.importing.assemble import assemble
@@ -16,7 +19,7 @@ from embedllm.data.importing.collector import Collector
 from embedllm.data.importing.harness import harness_blocks
 from embedllm.data.importing.labels import Place
 from embedllm.data.importing.layout import Layout, recognise
-from embedllm.data.importing.problems import Problems
+from embedllm.data.importing.problems import Problems, count_of
 from embedllm.data.importing.report import ImportReport
 from embedllm.data.importing.tables import NotIntegers, starts_with_integers, stream_table
 from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix, check_target
@@ -24,32 +27,42 @@ from embedllm.errors import DataError
 
 Duplicates = Literal["binomial", "majority", "max", "last"]
 
+_FRAME = "a pandas data frame"
+
 
 def import_data(
-    source: str | os.PathLike[str],
+    source: str | os.PathLike[str] | pd.DataFrame,
     target: str | os.PathLike[str],
     *,
     format: Literal["auto", "official", "long", "wide", "harness"] = "auto",
     duplicates: Duplicates = "binomial",
     columns: Mapping[str, str] | None = None,
+    ignore: Sequence[str] = (),
+    skip: Sequence[str] = (),
     progress: bool = False,
     provenance: Mapping[str, object] | None = None,
 ) -> ImportReport:
     """Import correctness labels and save them as a `CorrectnessMatrix` folder.
 
     A label is 0 or 1 (or false/true). A fraction is allowed where a column `attempts` says out of how many answers.
+    Where there is none, the answer counts as not known, and the report says how many rows that were.
     Questions are ordered by question_order.csv, else by id; models by model_order.csv, else by id.
 
     Args:
         source: official: a folder with train.csv, val.csv, test.csv (prompt_id, model_id, label, prompt, category and
             optionally model_name), and optionally model_order.csv and question_order.csv. long: a CSV or Parquet table,
             or a folder of such, with one row per graded answer. wide: a table with a row per question and a column per
-            model. harness: a folder of lm-evaluation-harness sample logs, a sub-folder per model.
+            model. harness: a folder of lm-evaluation-harness sample logs, a sub-folder per model. A long or wide table
+            may also be JSON lines or a pandas data frame.
         target: the folder to write; an earlier import there is replaced.
         format: "auto" recognises the layout.
         duplicates: several rows of one (model, question) pair: "binomial" keeps them as attempts, "majority" (ties
             count as right), "max" (right if any row is) and "last" make one attempt of them.
-        columns: canonical column name -> name in the source, where it is none of `layout.SYNONYMS`.
+        columns: canonical column name -> name in the source, where it is none of `columns.SYNONYMS`.
+        ignore: names or glob patterns of a table's columns to take no notice of, such as those of a wide table that
+            are no models.
+        skip: names or glob patterns of the harness's tasks to leave out, such as those without a metric that is a
+            label.
         progress: show a line that counts rows while reading.
         provenance: entries added to the matrix's `meta`.
 
@@ -59,13 +72,46 @@ def import_data(
     Raises:
         DataError: listing every problem found; nothing is written then.
     """
+    read = partial(
+        _import,
+        target=target,
+        format=format,
+        duplicates=duplicates,
+        columns=columns,
+        ignore=ignore,
+        skip=skip,
+        progress=progress,
+        provenance=provenance,
+    )
+    if not isinstance(source, pd.DataFrame):
+        return read(Path(source), name=str(source))
+    with _as_file(source) as file:
+        try:
+            return read(file, name=_FRAME)
+        except DataError as error:
+            raise (DataError(_FRAME, error.problems) if error.source == str(file) else error) from None
+
+
+def _import(
+    source: Path,
+    *,
+    name: str,
+    target: str | os.PathLike[str],
+    format: str,
+    duplicates: Duplicates,
+    columns: Mapping[str, str] | None,
+    ignore: Sequence[str],
+    skip: Sequence[str],
+    progress: bool,
+    provenance: Mapping[str, object] | None,
+) -> ImportReport:
+    """As :func:`import_data`, of a file or folder; `name` is what the report calls it."""
     started = time.perf_counter()
-    source = Path(source)
     if duplicates not in get_args(Duplicates):
         raise DataError(str(source), [f"duplicates={duplicates!r}; allowed: {', '.join(get_args(Duplicates))}"])
     check_target(target)  # before minutes of reading, not after
     problems, notes = Problems(), list[str]()
-    layout = recognise(source, format, columns, problems, notes)
+    layout = recognise(source, format, columns, problems, notes, ignore=ignore, skip=skip)
     problems.raise_if_any(str(source))
     assert layout is not None
     # The official files name questions and models by integers, which are read far sooner than texts.
@@ -83,6 +129,9 @@ def import_data(
             problems.add("no row has a label")
         problems.raise_if_any(str(source))
 
+    if collector.unlabelled:
+        were = "was" if collector.unlabelled == 1 else "were"
+        notes.append(f"{count_of(collector.unlabelled, 'row')} without a label {were} left out")
     tables = assemble(collector, source if layout.format == "official" else None, problems, notes)
     correct, attempts, repeats, conflicts = collector.matrices(
         tables.model_numbers, tables.question_numbers, duplicates
@@ -91,7 +140,7 @@ def import_data(
     sides = Counter(tables.questions["split"].to_pylist())
     cells = int(np.count_nonzero(attempts))
     report = ImportReport(
-        source=str(source),
+        source=name,
         format=layout.format,
         files=tuple(str(path.relative_to(source)) if source.is_dir() else path.name for path, _ in layout.files),
         columns=dict(layout.columns),
@@ -108,9 +157,25 @@ def import_data(
         notes=tuple(notes),
         seconds=time.perf_counter() - started,
     )
-    meta = {"source": str(source), "simulated": False, "import": report.as_dict(), **(provenance or {})}
+    meta = {"source": name, "simulated": False, "import": report.as_dict(), **(provenance or {})}
     CorrectnessMatrix(correct, attempts, tables.questions, tables.models, meta).save(target)
     return report
+
+
+@contextmanager
+def _as_file(frame: pd.DataFrame) -> Iterator[Path]:
+    """The data frame as a Parquet file that lasts as long as the context.
+
+    Raises:
+        DataError: if a column holds values of several types, such as numbers and texts.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "frame.parquet"
+        try:
+            frame.rename(columns=str).to_parquet(path)
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise DataError(_FRAME, [f"it cannot be made a table: {error}"]) from error
+        yield path
 
 
 def _collect(layout: Layout, duplicates: Duplicates, progress: bool, notes: list[str], *, integers: bool) -> Collector:
@@ -139,8 +204,8 @@ def _read(
     """Stream one file into the collector."""
     problems = collector.problems
     if layout.format == "harness":
-        for block in harness_blocks(path, layout.columns.get("label"), problems):
-            collector.add(block, Place(f"{path.parent.name}/{path.name}", 1))
+        for block, place in harness_blocks(path, layout.columns.get("label"), problems):
+            collector.add(block, place)
             advance(path.name, len(block["label"]))
         return
     row = 1
@@ -154,10 +219,9 @@ def _read(
         if "prompt" in block:
             block["prompt"] = block["prompt"].cast(pa.string())
         if layout.format == "wide":
-            for model in layout.models:
+            for number, model in enumerate(layout.models):
                 answers = {"model": _constant(model, batch.num_rows), "label": batch.column(model)}
-                place = Place(f"{path.name}, column {model}", row)
-                collector.add(block | answers, place, blank_is_missing=True)
+                collector.add(block | answers, Place(path.name, row, column=model), again=number > 0)
                 block = {"question": block["question"]}  # texts and attributes once are enough
         else:
             collector.add(block, Place(path.name, row), side=side)

@@ -1,4 +1,4 @@
-"""Streaming tables out of CSV and Parquet files: columns as dictionary-encoded text, block by block.
+"""Streaming tables out of CSV, Parquet and JSON-lines files: columns as dictionary-encoded text, block by block.
 
 Dictionaries leave small integers to work on, and as text a label such as `yes` arrives here instead of ending the read,
 so that all such labels of a file can be listed in one message.
@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from embedllm.data.importing.jsonlines import is_json, json_keys, json_table, lines_of
 from embedllm.data.importing.keys import plain_integers
 from embedllm.data.importing.problems import Problems
 
@@ -31,7 +33,7 @@ _AHEAD = 4  # blocks parsed ahead, so that neither thread waits for the other's 
 
 
 def is_table(path: Path) -> bool:
-    """Whether the file's name is that of a table this module reads."""
+    """Whether the file's name is that of a table."""
     return path.name.lower().endswith(CSV_SUFFIXES + PARQUET_SUFFIXES)
 
 
@@ -42,7 +44,8 @@ def column_names(path: Path, problems: Problems) -> list[str] | None:
     try:
         if not _is_parquet(path):
             if not path.stat().st_size:
-                problems.add(f"{path.name} is empty; it must begin with a line of column names")
+                wanted = "hold a JSON object a line" if is_json(path) else "begin with a line of column names"
+                problems.add(f"{path.name} is empty; it must {wanted}")
                 return None
             if not _is_utf8(path, whole=False):
                 problems.add(_not_utf8(path))
@@ -52,13 +55,14 @@ def column_names(path: Path, problems: Problems) -> list[str] | None:
         problems.add(f"{path.name} cannot be read ({error})")
         return None
     other = [said for mark, said in _SEPARATORS.items() if len(names) == 1 and mark in names[0]]
-    if other and not _is_parquet(path):
+    if other and not _is_parquet(path) and not is_json(path):
         needed = "tabs" if _separator(path) == "\t" else "commas"
         problems.add(f"{path.name}: the columns seem to be separated by {other[0]}; {needed} are needed")
         return None
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
-        problems.add(f"{path.name} has more than one column called {', '.join(repeated)}; names must be unique")
+        called = ", ".join(name or "nothing" for name in repeated)
+        problems.add(f"{path.name} has more than one column called {called}; names must be unique")
         return None
     return names
 
@@ -100,10 +104,16 @@ def stream_table(
     rows = 0
     try:
         spelled = _spelled(path, columns)
-        if _is_parquet(path):
+        if is_json(path):
+            table = json_table(path)
+            if _reports_nested(path, table.schema, spelled, problems):
+                return
+            for batch in table.select(spelled).to_batches(max_chunksize=_BATCH_ROWS):
+                rows += batch.num_rows
+                yield _as_text(_under(batch, spelled, columns), plain)
+        elif _is_parquet(path):
             with pq.ParquetFile(path) as file:
-                if nested := _nested_columns(file.schema_arrow, spelled):
-                    problems.add(f"{path.name}: {'; '.join(nested)}; text is needed")
+                if _reports_nested(path, file.schema_arrow, spelled, problems):
                     return
                 for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=spelled):
                     rows += batch.num_rows
@@ -141,6 +151,13 @@ def _is_parquet(path: Path) -> bool:
     return path.name.lower().endswith(PARQUET_SUFFIXES)
 
 
+def has_fewer_rows(path: Path, count: int) -> bool:
+    """Whether a table has fewer rows than `count`, by its lines where it is text."""
+    if _is_parquet(path):
+        return int(pq.read_metadata(path).num_rows) < count
+    return sum(1 for _ in islice(lines_of(path), count + 1)) <= count
+
+
 def _separator(path: Path) -> str:
     return "\t" if path.name.lower().removesuffix(".gz").endswith(".tsv") else ","
 
@@ -149,6 +166,8 @@ def _spelled_names(path: Path) -> list[str]:
     """The column names as the file spells them, with blanks that people leave after a comma."""
     if _is_parquet(path):
         return list(pq.read_schema(path).names)
+    if is_json(path):
+        return json_keys(path)
     with _quiet_decoding(), _open_csv(path, None, []) as reader:
         return list(reader.schema.names)
 
@@ -164,14 +183,17 @@ def _under(batch: pa.RecordBatch, spelled: Sequence[str], columns: Sequence[str]
     return pa.record_batch([batch.column(name) for name in spelled], names=list(columns))
 
 
-def _nested_columns(schema: pa.Schema, columns: Sequence[str]) -> list[str]:
-    """What those of the columns hold that are no single values, one phrase each."""
+def _reports_nested(path: Path, schema: pa.Schema, columns: Sequence[str], problems: Problems) -> bool:
+    """Note those of the columns that hold no single values, in one problem; whether there are any."""
     kinds = {name: schema.field(name).type for name in columns if name in schema.names}
-    return [
+    nested = [
         f"column `{name}` holds {'structs' if pa.types.is_struct(kind) else 'lists'}"
         for name, kind in kinds.items()
         if pa.types.is_nested(kind)
     ]
+    if nested:
+        problems.add(f"{path.name}: {'; '.join(nested)}; text is needed")
+    return bool(nested)
 
 
 def _not_utf8(path: Path) -> str:

@@ -135,7 +135,7 @@ def test_encode_fills_the_cache(run: Run) -> None:
 
 def test_encode_refuses_a_seed_without_effect(run: Run) -> None:
     _, err = run("encode", "data", "--encoder", "lsa:8", "--split-seed", "5", code=2)
-    assert "--split-seed 5 has no effect: the data gives a side to every question; add --split random" in err
+    assert "--split-seed 5 has no effect: the data gives all three sides; add --split random" in err
 
 
 def test_encode_refuses_a_device_there_is_not(run: Run) -> None:
@@ -221,7 +221,7 @@ def test_fit_refuses_what_it_would_overwrite_before_training(run: Run) -> None:
         (["--split", "random", "--split-seed", "-1"], "split_seed must be at least 0 but is -1"),
         (
             ["--split-seed", "5"],
-            "--split-seed 5 has no effect: the data gives a side to every question; add --split random",
+            "--split-seed 5 has no effect: the data gives all three sides; add --split random",
         ),
         (
             ["--split", "given", "--split-seed", "-1"],

@@ -6,7 +6,7 @@ import pytest
 
 from embedllm.data import CorrectnessMatrix
 from embedllm.data.hub import FILES, download
-from embedllm.errors import EmbedLLMError
+from embedllm.errors import DataError, EmbedLLMError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = "prompt_id,model_id,category_id,label,prompt,model_name,category\n"
@@ -53,3 +53,9 @@ def test_unreachable_hub_says_what_works_offline(tmp_path):
     assert "embedllm data simulate DATA" in message
     assert "embedllm data import FOLDER DATA" in message
     assert not (tmp_path / "data").exists()
+
+
+def test_a_target_that_must_not_be_written_is_refused_before_the_fetch(tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(DataError, match=r"thesis\.txt"):
+        download(tmp_path, snapshot=lambda *_, **__: pytest.fail("it was fetched"))

@@ -146,3 +146,16 @@ def test_meta_that_is_no_object_is_told(data, tmp_path, content):
     (data.save(tmp_path / "data") / "meta.json").write_text(content)
     with pytest.raises(DataError, match=r"meta.json cannot be read \(.*it must hold a JSON object but holds .*import"):
         CorrectnessMatrix.load(tmp_path / "data")
+
+
+def test_a_file_is_to_be_imported_first(tmp_path):
+    (tmp_path / "long.csv").write_text("model,question,label\n")
+    with pytest.raises(DataError, match=r"this is a file; import it first: `embedllm data import \S+/long\.csv DATA`"):
+        CorrectnessMatrix.load(tmp_path / "long.csv")
+
+
+def test_a_matrix_is_shown_in_a_line(data):
+    cells = np.count_nonzero(data.attempts)
+    assert repr(data) == (
+        f"CorrectnessMatrix(3 models x 20 questions, {cells} cells with a label, digest {data.digest})"
+    )

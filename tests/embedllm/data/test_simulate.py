@@ -113,3 +113,8 @@ def test_every_wrong_argument_is_named():
         "seed must be zero or positive but is -1",
         "missing must lie in [0, 1) but is 1.0",
     )
+
+
+def test_data_without_any_label_are_not_simulated():
+    with pytest.raises(DataError, match=r"missing 0\.9999 leaves 2 models on 10 questions without any label; lower it"):
+        simulate(models=2, questions=10, missing=0.9999)

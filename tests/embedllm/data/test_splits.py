@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedllm.data import CorrectnessMatrix, Split, default_split, given_split, leave_out, nested_subset, random_split
-from embedllm.data.splits import crossing_prompts, prompt_groups
+from embedllm.data.division import crossing_prompts
+from embedllm.data.splits import VALIDATION_DRAWN, prompt_groups, split_again
 from embedllm.errors import ConfigError, DataError
 
 
@@ -50,7 +51,8 @@ def test_random_split_is_stratified_to_one_question_per_benchmark(sizes, seed):
     data = make_data([f"q{i}" for i in range(len(benchmarks))], benchmarks)
     split = random_split(data, seed=seed)
     for indices, fraction in ((split.train, 0.8), (split.val, 0.1), (split.test, 0.1)):
-        assert abs(len(indices) - fraction * len(benchmarks)) <= 1
+        # Of a few questions, one more may go to a side that would be empty.
+        assert abs(len(indices) - fraction * len(benchmarks)) <= (1 if len(benchmarks) >= 20 else 2)
         for number, size in enumerate(sizes):
             assert abs(np.sum(data.benchmarks[indices] == f"b{number}") - fraction * size) <= 2
 
@@ -104,9 +106,110 @@ def test_given_split_and_default_split():
     assert default_split(with_sides).name == "given"
     partly = make_data(["a", "b", "c", "d"], ["x"] * 4, ["train", "val", None, "train"])
     assert given_split(partly).test.tolist() == []
-    assert default_split(partly, seed=3).seed == 3
+    assert default_split(partly, seed=3).name == "random"
     with pytest.raises(DataError, match="the source files put no question into train, val or test"):
         given_split(make_data(["a"], ["x"]))
+
+
+def without_validation(train: int = 90, test: int = 30) -> CorrectnessMatrix:
+    """Two benchmarks, two to one, and every fifth training question a copy of the one before."""
+    prompts = [f"train {i - (i % 5 == 4)}" for i in range(train)] + [f"test {i}" for i in range(test)]
+    benchmarks = ["a" if i % 3 else "b" for i in range(train + test)]
+    return make_data(prompts, benchmarks, ["train"] * train + ["test"] * test)
+
+
+@pytest.mark.parametrize("make", [given_split, default_split])
+def test_missing_validation_is_drawn_from_train_and_the_test_questions_stay(make):
+    data = without_validation()
+    split = make(data, seed=2)
+    assert (split.name, split.seed) == (VALIDATION_DRAWN, 2) == ("given, validation drawn from train", 2)
+    assert split.test.tolist() == list(range(90, 120))
+    assert sorted([*split.train, *split.val]) == list(range(90))
+    assert abs(len(split.val) - 9) <= 1
+    assert abs(np.sum(data.benchmarks[split.val] == "b") - 3) <= 1
+    split.check(data)  # copies of a text share a side
+    assert make(data, seed=2).digest == split.digest != make(data, seed=3).digest
+    with pytest.raises(ConfigError, match="split_seed must be at least 0 but is -1"):
+        make(data, seed=-1)
+
+
+def test_a_given_test_set_is_kept_where_some_questions_have_no_side():
+    sides = ["train", "train", "val", "test", None]
+    split = default_split(make_data(list("abcde"), ["x"] * 5, sides))
+    assert (split.name, split.seed) == ("given", None)
+    assert split.sides(5).tolist() == [0, 0, 1, 2, -1]
+
+
+@pytest.mark.parametrize("make", [given_split, default_split])
+@pytest.mark.parametrize("sides", [["val", "test", None], ["test", "test", "test"], ["val", None, None]])
+def test_sides_without_training_questions_are_refused(make, sides):
+    with pytest.raises(DataError, match=r"none into train: mark some as train, or use a random split \(`--split rand"):
+        make(make_data(["a", "b", "c"], ["x"] * 3, sides))
+
+
+def test_validation_cannot_be_drawn_from_copies_of_one_text():
+    with pytest.raises(DataError, match="none can be drawn from train, whose questions all have one text; at least 2"):
+        given_split(make_data(["a", "a", "b"], ["x"] * 3, ["train", "train", "test"]))
+
+
+def test_name_and_seed_make_a_split_again():
+    data = without_validation()
+    for split in (given_split(data, seed=4), random_split(data, seed=4)):
+        again = split_again(data, split.name, split.seed)
+        assert again is not None
+        assert (again.name, again.seed, again.digest) == (split.name, split.seed, split.digest)
+    complete = make_data(["a", "b", "c"], ["x"] * 3, ["train", "val", "test"])
+    assert split_again(complete, "given", None).sides(3).tolist() == [0, 1, 2]
+    for name, seed in (("random", None), (VALIDATION_DRAWN, None), ("without a", 0)):
+        assert split_again(data, name, seed) is None
+
+
+@given(
+    groups=st.lists(st.integers(0, 12), min_size=1, max_size=60),
+    copies=st.integers(0, 100),
+    seed=st.integers(0, 5),
+    fractions=st.sampled_from([(0.8, 0.1, 0.1), (0.98, 0.01, 0.01), (0.9, 0.1, 0.0)]),
+)
+@settings(max_examples=100, deadline=None)
+def test_no_side_is_empty_where_there_are_texts_enough(groups, copies, seed, fractions):
+    data = make_data([f"text {g}" for g in groups] + ["copied"] * copies, ["b"] * (len(groups) + copies))
+    split = random_split(data, seed=seed, fractions=fractions)
+    texts = len(set(data.prompts))
+    wanted = sum(fraction > 0 for fraction in fractions)
+    filled = [len(side) > 0 for side in (split.train, split.val, split.test)]
+    # Train comes first, and validation before test: without it nothing can be trained.
+    assert filled == [texts > number and fraction > 0 for number, fraction in enumerate(fractions)]
+    assert sum(filled) == min(texts, wanted)
+    split.check(data)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_text_of_most_questions_leaves_the_others_for_val_and_test(seed):
+    data = make_data(["copied"] * 90 + [f"q{i}" for i in range(10)], ["b"] * 100)
+    split = random_split(data, seed=seed)
+    assert len(split.train) == 90
+    assert min(len(split.val), len(split.test)) >= 1
+
+
+@pytest.mark.parametrize(
+    ("indices", "problem"),
+    [
+        ([0.5, 1], "train holds 0.5, of dtype float64; question indices are whole numbers"),
+        (["a"], "train holds 'a', of dtype <U1; question indices are whole numbers"),
+        ([True, False], "train is a mask of true and false; a side is a list of question indices: use np.flatnonzero"),
+        ([[1, 2]], "train has shape (1, 2); a side is one list of question indices"),
+    ],
+)
+def test_sides_that_are_no_indices(indices, problem):
+    with pytest.raises(DataError) as error:
+        Split("x", indices, [], [])
+    (said,) = error.value.problems
+    assert said.startswith(problem)
+
+
+def test_benchmarks_to_leave_out_are_a_list():
+    with pytest.raises(DataError, match=r"they must be a list of names, as \['gsm8k'\]"):
+        leave_out(make_data(["a"], ["gsm8k"]), "gsm8k")
 
 
 def test_leave_out_trains_without_the_benchmark_and_without_copies_of_its_texts():

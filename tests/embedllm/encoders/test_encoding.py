@@ -112,3 +112,11 @@ def test_progress_shows_on_standard_error_only(tmp_path, texts, matrix_of, capsy
     assert "Encoding with lsa:8" in shown.err
     encode_data(matrix_of(texts), "lsa:7", fit_on=np.arange(40), cache_dir=tmp_path)
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("index", [999, -1])
+def test_training_questions_beyond_the_data_are_named(tmp_path, texts, matrix_of, index):
+    with pytest.raises(
+        ConfigError, match=rf"`fit_on` holds question index {index}; the data has 60 questions \(0 to 59"
+    ):
+        encode_data(matrix_of(texts), "lsa:8", fit_on=np.array([0, index]), cache_dir=tmp_path)

@@ -1,5 +1,6 @@
 """Sample logs of lm-evaluation-harness, in the shapes that its versions write."""
 
+import gzip
 import json
 from pathlib import Path
 
@@ -81,12 +82,18 @@ def test_every_bad_log_is_named(tmp_path):
     write(tmp_path / "m", "samples_d.jsonl", [sample(0, "x", acc=0.25)])
     with pytest.raises(DataError) as error:
         import_data(tmp_path, tmp_path / "data")
-    first, second, third, fourth = error.value.problems
-    assert first.startswith("m/samples_a.jsonl has no metric acc, exact_match,")
-    assert first.endswith("its numbers are bleu")
-    assert second == "m/samples_b.jsonl carries no prompt texts (`arguments`)"
-    assert third.startswith("m/samples_c.jsonl cannot be read (damaged or truncated?): ")
-    assert fourth.startswith("m/samples_d.jsonl: labels that are fractions; ")
+    no_texts, damaged, no_metric, fraction = sorted(error.value.problems, key=lambda problem: problem[:5] != "m/sam")
+    assert no_texts == "m/samples_b.jsonl carries no prompt texts (`arguments`)"
+    assert damaged.startswith("m/samples_c.jsonl cannot be read (damaged or truncated?): ")
+    remedy = "or choose another metric with --columns.label"
+    assert fraction == (
+        "metrics that are no labels of 0 or 1: '0.25' (m/samples_d.jsonl, row 1); leave these tasks out with --skip d, "
+        + remedy
+    )
+    assert no_metric == (
+        "logs without the metric acc or exact_match or mc1 or pass@1 or em or prompt_level_strict_acc: "
+        f"m/samples_a.jsonl (its numbers are bleu); leave these tasks out with --skip a, {remedy}"
+    )
     assert not (tmp_path / "data").exists()
 
 
@@ -100,7 +107,7 @@ def test_lines_that_are_json_but_no_objects(tmp_path):
     first, second, third = error.value.problems
     assert first == "m/samples_a.jsonl is not a sample log: each line must be a JSON object, not [1, 2]"
     assert second == "m/samples_b.jsonl is not a sample log: each line must be a JSON object, not [1, 2]"
-    assert third.startswith("m/samples_c.jsonl cannot be read")
+    assert third == "m/samples_c.jsonl is not a sample log: each line must be a JSON object, not [1, 2]"
 
 
 def test_only_the_metric_can_be_given(tmp_path):
@@ -150,3 +157,52 @@ def test_rows_without_a_prompt_are_named(tmp_path, settings, nothing):
         "m/samples_b.jsonl carries no prompt texts (`arguments`)",
         "1 question with an empty prompt: ids a/1",
     )
+
+
+def test_tasks_that_are_skipped_are_not_read(tmp_path):
+    for model in ("m", "n"):
+        write(tmp_path / model, "samples_arc.jsonl", [sample(0, "x", acc=1.0)])
+        write(tmp_path / model, "samples_wikitext.jsonl", [sample(0, "x", word_perplexity=[-3.0, 10])])
+        write(tmp_path / model, "samples_truthfulqa_mc2_2024-06-26T12-00-00.1.jsonl", [sample(0, "x", acc=0.4)])
+    with pytest.raises(DataError) as error:
+        import_data(tmp_path, tmp_path / "data")
+    unusable = " ".join(error.value.problems)
+    assert "leave these tasks out with --skip wikitext, or" in unusable
+    assert "leave these tasks out with --skip truthfulqa_mc2, or" in unusable
+    report = import_data(tmp_path, tmp_path / "data", skip=["wikitext", "truthfulqa_*"])
+    assert report.rows == 2
+    assert report.notes == ("skipped as asked: 2 tasks: truthfulqa_mc2, wikitext",)
+    with pytest.raises(DataError, match="there is no task 'wiki' to skip; the logs are of arc, truthfulqa_mc2, wikit"):
+        import_data(tmp_path, tmp_path / "data", skip=["wiki"])
+    with pytest.raises(DataError, match="every task is skipped; leave one"):
+        import_data(tmp_path, tmp_path / "data", skip=["*"])
+
+
+@pytest.mark.parametrize("values", [[None, 1.0, 0.0], [1.0, None, 0.0], [None, True, False], [None, None, 1]])
+def test_metrics_that_are_null_are_rows_without_a_label(tmp_path, values):
+    rows = [sample(number, f"Text {number}", acc=value) for number, value in enumerate(values)]
+    write(tmp_path / "m", "samples_a.jsonl", rows)
+    report = import_data(tmp_path, tmp_path / "data")
+    known = [value for value in values if value is not None]
+    assert CorrectnessMatrix.load(tmp_path / "data").correct.tolist() == [[int(value) for value in known]]
+    assert report.notes[0].startswith(f"{3 - len(known)} row")
+    assert "without a label w" in report.notes[0]
+
+
+def test_a_metric_that_is_now_a_truth_value_and_now_a_number(tmp_path):
+    values = [True, 0.0, None, 1, False]
+    rows = [sample(number, f"Text {number}", acc=value) for number, value in enumerate(values)]
+    write(tmp_path / "m", "samples_a.jsonl", rows)
+    import_data(tmp_path, tmp_path / "data")
+    assert CorrectnessMatrix.load(tmp_path / "data").correct.tolist() == [[1, 0, 1, 0]]
+
+
+def test_packed_logs(tmp_path):
+    rows = [sample(0, "Sum? é", acc=1.0), sample(1, "More?", acc=0.0)]
+    (tmp_path / "m").mkdir()
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "m" / "samples_gsm8k_2024-06-26T12-00-00.1.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    import_data(tmp_path, tmp_path / "data")
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert data.questions["prompt_id"].to_pylist() == ["gsm8k/0", "gsm8k/1"]
+    assert (data.prompts, data.correct.tolist()) == (["Sum? é", "More?"], [[1, 0]])

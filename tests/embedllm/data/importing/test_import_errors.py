@@ -43,8 +43,8 @@ def test_headers_and_empty_files_are_reported_together(folder):
     (folder / "val.csv").write_text("prompt_id,model_id,prompt\n1,0,One?\n")
     assert problems_of(folder) == (
         "train.csv is empty; it must begin with a line of column names",
-        "val.csv has no column `label`; it has prompt_id, model_id, prompt",
-        "val.csv has no column `category`; it has prompt_id, model_id, prompt",
+        "val.csv has no label column and no category column; name them with --columns.label NAME --columns.category "
+        "NAME; all its columns have a meaning: prompt_id, model_id, prompt; usual here: `label`, `category`",
     )
 
 
@@ -67,12 +67,11 @@ def test_everything_wrong_with_rows_is_reported_together(folder):
         "1 question with an empty prompt: ids 8",
         "1 question with an empty category: ids 9",
         "1 question in more than one of train, val and test: ids 0; a question belongs to one side",
-        "test.csv: rows without a label, which must be 0 or 1: row 4, row 5",
         "test.csv: labels that are neither 0 nor 1: '2' (row 1), 'yes' (row 2)",
         "test.csv: labels that are fractions; a label is 0 or 1, or the share of right answers where a column "
         "`attempts` says out of how many: '0.5' (row 3)",
-        "rows whose prompt text is not the one of their question id's first row (an id must stand for one text): "
-        "id '0' (test.csv, row 8)",
+        "rows whose prompt text is not the one of their question id's first row (an id must stand for one text; where "
+        "it does not, name the column of texts with --columns.question): id '0' (test.csv, row 8)",
         "test.csv: rows that name no question: row 6",
         "test.csv: rows that name no model: row 7",
         "test.csv: rows without the 7 values of the header (a truncated file?): 5 values in '9,1,0,1,Nine?'",
@@ -238,19 +237,6 @@ def test_an_unknown_side(tmp_path):
     (tmp_path / "t.csv").write_text("model,question,label,split\na,q,1,train\na,r,1,holdout\n")
     assert problems_of(tmp_path / "t.csv") == (
         "1 question on an unknown side: holdout; allowed: train, val, test, or empty",
-    )
-
-
-def test_tables_that_are_neither_long_nor_wide(tmp_path):
-    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
-    problems = problems_of(tmp_path / "t.csv")
-    assert problems[0].startswith("t.csv has no column `question` or `question_id` or `prompt_id`")
-    assert problems_of(tmp_path / "t.csv", format="long")[-1].startswith("t.csv has no column `label` or `correct`")
-    (tmp_path / "u.csv").write_text("model,question,label,label\n")
-    assert problems_of(tmp_path / "u.csv") == ("u.csv has more than one column called label; names must be unique",)
-    (tmp_path / "w.csv").write_text("question,difficulty,m\nq,3.5,1\n")
-    assert problems_of(tmp_path / "w.csv") == (
-        "w.csv, column difficulty: labels that are neither 0 nor 1: '3.5' (row 1)",
     )
 
 

@@ -101,3 +101,73 @@ def test_a_long_table_may_have_an_index_too(tmp_path):
     report = import_data(tmp_path / "t.csv", tmp_path / "data")
     assert (report.format, report.models) == ("long", 2)
     assert CorrectnessMatrix.load(tmp_path / "data").correct.tolist() == [[1], [0]]
+
+
+def test_columns_of_a_long_table_that_are_not_used_are_named(tmp_path):
+    frame = pd.DataFrame({"model": ["a", "b"], "question": "q", "label": [1, 0], "Model": ["A", "B"], "cost": 1})
+    frame.to_csv(tmp_path / "t.csv")
+    notes = import_data(tmp_path / "t.csv", tmp_path / "data").notes
+    assert "not read: the column without a name, the index of a pandas frame" in notes
+    assert "not used: 2 columns: Model, cost" in notes
+
+
+@pytest.mark.parametrize("spelling", [str, str.upper, str.title, lambda name: name.replace(" ", "-")])
+def test_column_names_are_matched_without_blanks_dashes_and_case(tmp_path, spelling):
+    frame = pd.DataFrame({"question id": ["q", "q"], "llm name": ["a", "b"], "is correct": [1, 0], "task name": "x"})
+    frame.rename(columns=spelling).to_csv(tmp_path / "t.csv", index=False)
+    report = import_data(tmp_path / "t.csv", tmp_path / "data")
+    assert set(report.columns) == {"question", "model", "label", "category"}
+    assert CorrectnessMatrix.load(tmp_path / "data").correct.tolist() == [[1], [0]]
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_beside_an_id_a_column_called_question_holds_the_text(tmp_path, wide):
+    """Two questions of one text stay two, and their text is the prompt."""
+    rows = [("1", "A?", "x", 1), ("1", "A?", "y", 0), ("2", "A?", "x", 0), ("2", "A?", "y", 0), ("3", "B?", "x", 1)]
+    frame = pd.DataFrame(rows, columns=["question_id", "question", "model", "correct"])
+    if wide:
+        frame = frame.pivot(index=["question_id", "question"], columns="model", values="correct").reset_index()
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    report = import_data(tmp_path / "t.csv", tmp_path / "data")
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert data.questions["prompt_id"].to_pylist() == ["1", "2", "3"]
+    assert data.prompts == ["A?", "A?", "B?"]
+    assert data.correct.tolist() == [[1, 0, 1], [0, 0, 0]]
+    assert not any("no prompt texts" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
+@pytest.mark.parametrize("attempts", [False, True])
+def test_rows_without_a_label_are_left_out_and_counted(tmp_path, suffix, attempts):
+    frame = pd.DataFrame({"model": list("aabbc"), "question": list("12121"), "label": [1, None, 0, 1, None]})
+    if attempts:
+        frame["attempts"] = [2, None, 2, 2, 1]
+    path = tmp_path / f"t{suffix}"
+    if suffix == ".csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path) if suffix == ".parquet" else frame.to_json(path, orient="records", lines=True)
+    report = import_data(path, tmp_path / "data")
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert (data.attempts > 0).tolist() == [[True, False], [True, True]]
+    assert (report.rows, report.cells) == (3, 3)
+    assert "2 rows without a label were left out" in report.notes
+    assert "left out: 1 model without a single label: c" in report.notes
+
+
+def test_a_blank_row_is_one_without_a_label(tmp_path):
+    (tmp_path / "t.csv").write_text("model,question,label\na,10,1\na,9,0\n,,\n")
+    report = import_data(tmp_path / "t.csv", tmp_path / "data")
+    assert CorrectnessMatrix.load(tmp_path / "data").questions["prompt_id"].to_pylist() == ["9", "10"]
+    assert report.notes[0] == "1 row without a label was left out"
+    assert not any(note.startswith("left out") for note in report.notes)
+
+
+def test_a_column_that_is_ignored_is_not_there(tmp_path):
+    rows = "a,q,1,0,train\nb,q,0,1,train\n"
+    (tmp_path / "t.csv").write_text("model,question,label,correct,split\n" + rows)
+    report = import_data(tmp_path / "t.csv", tmp_path / "data", ignore=["label", "split"])
+    data = CorrectnessMatrix.load(tmp_path / "data")
+    assert data.correct.tolist() == [[0], [1]]
+    assert data.questions["split"].to_pylist() == [None]
+    assert not any(note.startswith("not used") for note in report.notes)

@@ -62,12 +62,20 @@ def test_other_ids_are_kept_as_they_are_spelled(rows, tmp_path, row, column, val
     assert data.attempts.sum() == len(rows)
 
 
-@pytest.mark.parametrize("label", ["yes", "2", "", "0.5", "-1"])
+@pytest.mark.parametrize("label", ["yes", "2", "0.5", "-1"])
 def test_other_labels_are_named(rows, tmp_path, label):
     frame = rows.astype({"label": object})
     frame.iloc[700, frame.columns.get_loc("label")] = label
     with pytest.raises(DataError, match="label"):
         import_data(folder_with(frame, tmp_path / "csv"), tmp_path / "data")
+
+
+def test_a_row_without_a_label_is_left_out(rows, tmp_path):
+    frame = rows.astype({"label": object})
+    frame.iloc[700, frame.columns.get_loc("label")] = ""
+    report = import_data(folder_with(frame, tmp_path / "csv"), tmp_path / "data")
+    assert report.rows == len(rows) - 1
+    assert "1 row without a label was left out" in report.notes
 
 
 def test_a_differing_text_is_found_in_any_row(rows, tmp_path):
