@@ -208,7 +208,7 @@ class DesignFolder:
         """
         import pandas as pd
 
-        return {file.stem: pd.read_parquet(file) for file in self._table_files()}
+        return _Tables({file.stem: pd.read_parquet(file) for file in self._table_files()})
 
     def _table_files(self) -> list[Path]:
         files = sorted((self.path / TABLES_FOLDER).glob("*.parquet"))
@@ -227,6 +227,25 @@ class DesignFolder:
                 f"{self.path} holds results for other data: {known['name']} with digest {known['digest']}, now "
                 f"{given['name']} with digest {given['digest']}; choose another --out"
             )
+
+
+class MissingTableError(KeyError):
+    """A design asks for a table that its folder does not have.
+
+    Args:
+        name: of the table.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class _Tables(dict[str, Any]):
+    """Tables by name: one that is missing is told from a column that is missing in one of them."""
+
+    def __missing__(self, name: str) -> Any:
+        raise MissingTableError(name)
 
 
 def design_folders(out: Path) -> list[DesignFolder]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ablations.design import Design
 from ablations.files import writing
-from ablations.folder import DesignFolder
+from ablations.folder import DesignFolder, MissingTableError
 from embedllm.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ def reading_tables(folder: DesignFolder) -> Iterator[None]:
     """
     try:
         yield
+    except MissingTableError as missing:
+        raise ConfigError(
+            f"{folder.path} has no table {missing.name!r} ({folder.path.name}/tables/{missing.name}.parquet): it was "
+            "removed, or the design has changed since; run it again with the same --out: finished cells are kept, and "
+            "the tables are made anew"
+        ) from missing
     except KeyError as missing:
         raise ConfigError(
             f"the tables of {folder.path} have no {missing}: the design has changed since they were made; run it again "

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from ablations.folder import LATER_RUN, DesignFolder, design_folders
 from ablations.redraw import reading_tables, redraw
 from ablations.registry import design_classes, find_design
+from embedllm.errors import ConfigError
+from embedllm.figures.saved import read_captions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from embedllm.figures import Page
 
 REPORT_FILE = "report.html"
+NOTHING = {False: "no design has finished yet", True: "the tables of no design can be read"}
+"""Below the title of a report without any design, by whether some could not be read."""
 SHOWN_ROWS = 40
 """Longer tables are named only, with the file that holds them."""
 
@@ -25,7 +29,7 @@ def write_report(directory: Path) -> Path:
 
     Nothing is computed again: figures are taken as they were saved (and drawn where they are missing), sentences are
     made from the tables, and provenance is that of the tables. Designs without tables, because they never
-    finished, are named.
+    finished, are named, and so are those whose tables lack something, with what they lack.
 
     Args:
         directory: folder given as `--out`, with a folder per design.
@@ -34,7 +38,7 @@ def write_report(directory: Path) -> Path:
         The file.
 
     Raises:
-        ConfigError: if no design has results there, or tables cannot be read.
+        ConfigError: if no design has results there.
         DataError: if figures are damaged.
     """
     from embedllm.figures import Page
@@ -43,14 +47,17 @@ def write_report(directory: Path) -> Path:
     folders = sorted(design_folders(directory), key=lambda one: places.get(one.provenance["design"], len(places)))
     ready = [folder for folder in folders if folder.has_tables]
     unfinished = [folder.path.name for folder in folders if not folder.has_tables]
-    told = {folder.path.name: _told(folder) for folder in ready}
+    told, unreadable = _all_told(ready)
+    ready = [folder for folder in ready if folder.path.name in told]
     known = {folder.path.name: folder.tables_provenance for folder in ready}
-    page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or "no design has finished yet")
+    page = Page("Ablations", ", ".join(_data_lines(list(known.values()))) or NOTHING[bool(unreadable)])
     if unfinished:
         page.text(
             f"Not in this report because they have not finished: {', '.join(unfinished)}. Run them again; "
             "finished cells are kept."
         )
+    for name, problem in unreadable.items():
+        page.text(f"Not in this report: {name}. {problem[:1].upper()}{problem[1:]}.")
     if ready:
         page.section("Summary", "summary").table(
             _overview(known), caption="Designs, their cells and data.", formats={"cells": ",d"}
@@ -63,6 +70,23 @@ def write_report(directory: Path) -> Path:
     target = directory / REPORT_FILE
     page.write(target)
     return target
+
+
+def _all_told(
+    folders: Sequence[DesignFolder],
+) -> "tuple[dict[str, tuple[dict[str, pd.DataFrame], list[str], list[str]]], dict[str, str]]":
+    """Folder's name -> tables, findings and caveats; and what is wrong with those that cannot be told."""
+    told, unreadable = {}, {}
+    for folder in folders:
+        try:
+            told[folder.path.name] = _told(folder)
+            if not read_captions(folder.figures):
+                with reading_tables(folder):
+                    redraw(folder, find_design(folder.provenance["design"])())
+        except ConfigError as error:
+            told.pop(folder.path.name, None)
+            unreadable[folder.path.name] = str(error)
+    return told, unreadable
 
 
 def _told(folder: DesignFolder) -> "tuple[dict[str, pd.DataFrame], list[str], list[str]]":
@@ -89,7 +113,7 @@ def _design_section(
         page.text(f"{known['failed']} of {known['cells']} cells failed; the results shown are from the others.")
     if findings:
         page.heading("Findings").bullets(findings)
-    for saved in read_figures(folder.figures) or redraw(folder, find_design(known["design"])())[0]:
+    for saved in read_figures(folder.figures):
         page.figure(saved)
     if caveats:
         page.heading("Caveats").bullets(caveats)

@@ -31,7 +31,7 @@ BARS = ("embedllm", "model_mean", "lookup", "knn", "logistic")
 FEW_BARS = ("embedllm", "model_mean")
 NO_INTERVALS = f"No intervals: each benchmark has fewer than {MINIMUM_QUESTIONS} test questions"
 MOST_BENCHMARKS = 6
-"""With more benchmarks the bars show :data:`FEW_BARS` only; the paired differences show all methods."""
+"""With more benchmarks the levels show :data:`FEW_BARS` only; the paired differences show all methods."""
 
 
 @house_style()
@@ -39,7 +39,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
     """Those figures for which there are rows."""
     drawings = []
     if len(tables["questions"]):
-        drawings += [_bars(tables["questions"]), _differences(tables["differences"])]
+        drawings += [_levels(tables["questions"]), _differences(tables["differences"])]
     if len(tables["forecast"]):
         drawings += [draw_counts(tables["forecast"]), draw_forecasts(tables["forecast_models"], tables["forecast"])]
     for regression, rows in (
@@ -49,7 +49,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
     return drawings
 
 
-def _bars(questions: pd.DataFrame) -> Drawing:
+def _levels(questions: pd.DataFrame) -> Drawing:
     benchmarks = list(dict.fromkeys(questions["benchmark"]))
     wanted = BARS if len(benchmarks) <= MOST_BENCHMARKS else FEW_BARS
     methods = [name for name in wanted if name in set(questions["method"])]
@@ -64,12 +64,13 @@ def _bars(questions: pd.DataFrame) -> Drawing:
             found = found.reindex(benchmarks)
             x = np.arange(len(benchmarks)) + (place - (len(bars) - 1) / 2) * width
             colour, solid = METHOD_COLOURS[method], trained == "without"
-            axis.bar(
-                x, found["value"], width, color=colour if solid else "white", edgecolor=colour, linewidth=0.7,
-                label=f"{METHOD_TITLES[method]}{', left out' if solid else ', trained on'}",
-            )  # fmt: skip
             reach = error_bars(found, "value", "low", "high")
-            axis.errorbar(x, found["value"], reach, fmt="none", ecolor=COLOURS["ink"], elinewidth=0.6, capsize=0.8)
+            axis.errorbar(x, found["value"], reach, fmt="none", ecolor=colour, elinewidth=0.8, capsize=0.8)
+            # Not bars: an axis that does not start at zero would make their lengths mislead.
+            axis.plot(
+                x, found["value"], METHOD_MARKERS[method], color=colour if solid else "white", markeredgecolor=colour,
+                markersize=3.8, label=f"{METHOD_TITLES[method]}{', left out' if solid else ', trained on'}",
+            )  # fmt: skip
         axis.set_ylabel(label)
         low, high = float(rows["low"].fillna(rows["value"]).min()), float(rows["high"].fillna(rows["value"]).max())
         margin = 0.08 * (high - low) or 0.05
@@ -83,7 +84,7 @@ def _bars(questions: pd.DataFrame) -> Drawing:
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=min(3, len(methods)))
     sizes = questions[questions["metric"] == "accuracy"].groupby("benchmark")["questions"].max()
     intervals = (
-        f"Bars: 95 % percentile interval over {_resampled(questions)}"
+        f"Lines: 95 % percentile interval over {_resampled(questions)}"
         if questions["low"].notna().any()
         else NO_INTERVALS
     )
@@ -91,7 +92,7 @@ def _bars(questions: pd.DataFrame) -> Drawing:
         "questions",
         figure,
         questions[questions["metric"].isin(METRICS)],
-        "Predictions on each benchmark's test questions by methods trained with it (open bars) and without any "
+        "Predictions on each benchmark's test questions by methods trained with it (open marks) and without any "
         f"question of it (filled); {_between(sizes.min(), sizes.max())} questions per benchmark, "
         f"{seeds_text(questions['seeds'].max())} of EmbedLLM. Axes do not start at zero. {intervals}; for comparisons "
         "see the paired differences.",

@@ -10,17 +10,19 @@ from scipy.cluster.hierarchy import dendrogram as tree_lines
 from ablations.design import Drawing
 from ablations.plots.probe_maps import draw_maps
 from ablations.probe.findings import SPACE_TITLES
-from embedllm.figures import COLOURS, count_on_log_axis, house_style, new_figure, sequential_cmap
+from embedllm.figures import COLOURS, count_on_log_axis, distinct_names, house_style, new_figure, sequential_cmap
 
 UNITS = {"embedding": "1 = average pair", "function": "log-odds", "profile": "log-odds"}
 SPACES = tuple(SPACE_TITLES)
+LONGEST_MODEL = 32
+"""Characters of a model's name beside a heat map."""
 
 
 @house_style()
 def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
     """Those figures for which there are rows."""
     drawings = [_communities(tables["communities"])] if len(tables["communities"]) else []
-    drawings += [draw_maps(tables["maps"], tables["models"], space) for space in SPACES]
+    drawings += [draw_maps(tables, space) for space in SPACES]
     drawings += [_heat_map(tables, space) for space in SPACES]
     drawings.append(_agreement(tables))
     return drawings
@@ -28,12 +30,14 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
 
 def _communities(frame: pd.DataFrame) -> Drawing:
     plain = _community_rows(frame, SPACES[0], "kept")
-    labels = [f"{row['community']} ({row['members']})" for _, row in plain.iterrows()]
+    names = distinct_names(plain["community"].tolist(), whole=True)
+    labels = [f"{name} ({members})" for name, members in zip(names, plain["members"], strict=True)]
     figure, grid = new_figure(
         "double", height=1.9 + 0.34 * len(labels), nrows=2, ncols=len(SPACES), sharey=True, height_ratios=[1, 1.15]
     )
     y = np.arange(len(labels))
-    styles = {"kept": ("blue", "o", 0.18, "difference"), "removed": ("orange", "D", -0.18, "ability removed")}
+    # Other marks than above: both rows of panels share a legend.
+    styles = {"kept": ("green", "^", 0.18, "difference"), "removed": ("orange", "D", -0.18, "ability removed")}
     for column, space in enumerate(SPACES):
         rows = {kept: _community_rows(frame, space, kept) for kept in styles}
         above, below = grid[:, column]
@@ -98,19 +102,23 @@ def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
     drawn = tree_lines(merges[["left", "right", "distance", "members"]].to_numpy(dtype=np.float64), no_plot=True)
     for x, depth in zip(drawn["icoord"], drawn["dcoord"], strict=True):
         tree.plot(depth, (np.array(x) - 5) / 10, color=COLOURS["ink"], linewidth=0.6)
-    tree.invert_xaxis()
+    # From just below the first merge: trees of far dimensions begin near their end, and nothing comes before.
+    first_merge, last_merge = float(merges["distance"].min()), float(merges["distance"].max())
+    start = max(0.0, first_merge - (0.1 * (last_merge - first_merge) or 0.1 * last_merge))
+    tree.set_xlim(last_merge + (0.02 * (last_merge - start) or 1), start)
+    tree.locator_params(axis="x", nbins=4)
     tree.set_ylim(size - 0.5, -0.5)
     tree.set_yticks([])
     tree.spines["left"].set_visible(False)
     tree.grid(visible=False)
-    tree.set_xlabel(f"distance at merging\n({UNITS[space]})")
+    tree.set_xlabel(f"distance at merging\n({UNITS[space]})" + (f"\nfrom {start:.2g}, not from 0" if start else ""))
     # From the smallest distance there is: the diagonal's zeros would spend half of the colours.
     image = axis.imshow(values, cmap=sequential_cmap().reversed(), vmin=float(pairs[space].min()), aspect="auto")
     axis.set_xticks([])
     axis.yaxis.tick_right()
     axis.spines[:].set_visible(False)
     axis.grid(visible=False)
-    axis.set_yticks(range(size), [name.rsplit("/", 1)[-1] for name in order], fontsize=min(7.0, 440 / size))
+    axis.set_yticks(range(size), distinct_names(order, LONGEST_MODEL), fontsize=min(7.0, 440 / size))
     axis.tick_params(length=0)
     figure.colorbar(
         image, ax=axis, location="bottom", shrink=0.6, aspect=40, pad=0.02, label=f"distance ({UNITS[space]})"

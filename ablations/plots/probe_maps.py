@@ -1,5 +1,6 @@
 """Maps of models for the probing design, with names beside their points where there is room."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.transforms import Bbox
 
 from ablations.design import Drawing
 from ablations.probe.findings import SPACE_TITLES
-from embedllm.figures import COLOURS, new_figure, sequential_cmap
+from embedllm.figures import COLOURS, distinct_names, new_figure, sequential_cmap
 from embedllm.probing.communities import SIZE_CLASSES
 
 GROUP_STYLES = tuple(
@@ -21,18 +22,21 @@ GROUP_STYLES = tuple(
 )
 LABELLED_POINTS = 30
 """Up to so many models have their names beside their points, on the map where they lie least upon each other."""
+MOST_KINDS = 6
+"""So many kinds of community have maps of their own: a metadata table may have a hundred columns."""
 LABEL_SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 """Where a name can stand, the best first: sideways (1 = towards the middle of the map) and upwards from its point."""
 MARKER_RADIUS, LABEL_GAP = 1.9, 3.0
 """Of a marker, and between its middle and its name, in points."""
 
 
-def draw_maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
+def draw_maps(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
     """One space: a row of maps per kind of community and one for accuracy, a column per method."""
+    maps, models, members = tables["maps"], tables["models"], tables["members"]
     rows = maps[maps["space"] == space].merge(models, on="model", how="left")
     methods = list(dict.fromkeys(rows["method"]))
-    kinds = [name for name in models.columns if name not in ("model", "accuracy")]
-    lines = [*kinds, "accuracy"]
+    kinds, shown = list(dict.fromkeys(members["kind"])), _shown_kinds(members)
+    lines: list[str | None] = [*shown, None]  # the last is mean accuracy: a kind may have its name
     figure, grid = new_figure(
         "double", height=2.35 * len(lines), nrows=len(lines), ncols=len(methods) + 1, squeeze=False,
         width_ratios=[*[1.0] * len(methods), 0.42],
@@ -42,10 +46,10 @@ def draw_maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
         beside.set_axis_off()
         for column, method in enumerate(methods):
             axis, points = grid[line][column], rows[rows["method"] == method]
-            if kind == "accuracy":
+            if kind is None:
                 image = axis.scatter(points["x"], points["y"], c=points["accuracy"], cmap=sequential_cmap(), s=14)
             else:
-                _coloured_by_group(axis, points, kind)
+                _coloured_by_group(axis, points, members[members["kind"] == kind])
             axis.set_xticks([])
             axis.set_yticks([])
             axis.margins(0.08)
@@ -53,18 +57,20 @@ def draw_maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
                 axis.set_title(method)
             first = points.iloc[0]
             shares = (f" ({first['share_x']:.0%})", f" ({first['share_y']:.0%})") if method == "PCA" else ("", "")
-            axis.set_xlabel(f"{method} 1{shares[0]}" if kind == "accuracy" else "")
+            axis.set_xlabel(f"{method} 1{shares[0]}" if kind is None else "")
             axis.set_ylabel(f"{method} 2{shares[1]}")
-        if kind == "accuracy":
+        if kind is None:
             inset = beside.inset_axes((0.0, 0.1, 0.12, 0.8))
             figure.colorbar(image, cax=inset, label="mean accuracy")
             inset.grid(visible=False)
         else:
             handles = grid[line][0].get_legend_handles_labels()
-            beside.legend(*handles, loc="center left", bbox_to_anchor=(-0.1, 0.5), fontsize=6.8, title=kind)
+            beside.legend(*handles, loc="center left", bbox_to_anchor=(-0.1, 0.5), fontsize=6.8, title=_short(kind))
     # Only now: every other piece has its place.
     last = rows[rows["method"] == methods[-1]]
-    unnamed = _name_points(grid[-1][len(methods) - 1], last) if len(last) <= LABELLED_POINTS else 0
+    crowded = len(last) > LABELLED_POINTS
+    unnamed = 0 if crowded else _name_points(grid[-1][len(methods) - 1], last)
+    without = f" With more than {LABELLED_POINTS} models, names are left out; see the table." if crowded else ""
     tsne = "t-SNE" in methods
     return Drawing(
         f"map_{space}",
@@ -72,23 +78,42 @@ def draw_maps(maps: pd.DataFrame, models: pd.DataFrame, space: str) -> Drawing:
         rows.drop(columns=["space"]),
         f"{'Maps' if tsne else 'Map'} of {len(models)} models in {SPACE_TITLES[space]}: principal components (with "
         f"their share of the variance){' and t-SNE' if tsne else ''}, coloured by "
-        f"{', '.join([*kinds, 'mean accuracy'])}."
+        f"{', '.join([*map(_short, shown), 'mean accuracy'])}."
+        f"{_of_kinds(len(shown), len(kinds))}"
         f"{' A model with several labels of a kind shows the first.' if kinds else ''}"
-        f"{' t-SNE preserves neighbourhoods, not distances.' if tsne else ''}{_without_place(unnamed)}",
+        f"{' t-SNE preserves neighbourhoods, not distances.' if tsne else ''}{without}{_without_place(unnamed)}",
     )
 
 
-def _coloured_by_group(axis: Any, points: pd.DataFrame, kind: str) -> None:
-    group = points[kind].fillna("").str.split(", ").str[0]
+def _shown_kinds(members: pd.DataFrame) -> list[str]:
+    """The kinds that have most models in a community, in the order of the table."""
+    sizes = members.groupby("kind", sort=False)["model"].nunique()
+    return [str(kind) for kind in sizes[sizes.rank(method="first", ascending=False) <= MOST_KINDS].index]
+
+
+def _short(kind: str) -> str:
+    return distinct_names([kind], whole=True)[0]
+
+
+def _of_kinds(shown: int, kinds: int) -> str:
+    if shown == kinds:
+        return ""
+    return f" Of {kinds} kinds of community these {shown} have most models; the table has all."
+
+
+def _coloured_by_group(axis: Any, points: pd.DataFrame, members: pd.DataFrame) -> None:
+    """One mark per model, of the first community of this kind that it is in."""
+    group = points["model"].map(members.drop_duplicates("model").set_index("model")["community"]).fillna("")
     sizes = group[group != ""].value_counts()
     named = sorted(sizes.sort_values(ascending=False, kind="stable").index[: len(GROUP_STYLES)], key=_size_order)
     rest = ~group.isin(named)
     if rest.any():
         style = {"color": COLOURS["grey"], "markersize": 3, "label": f"other ({rest.sum()})"}
         axis.plot(points["x"][rest], points["y"][rest], ".", **style)
-    for name, (colour, marker) in zip(named, GROUP_STYLES, strict=False):
+    titles = distinct_names(named, whole=True)
+    for name, title, (colour, marker) in zip(named, titles, GROUP_STYLES, strict=False):
         chosen = group == name
-        style = {"color": COLOURS[colour], "markersize": 3.8, "label": f"{name} ({sizes[name]})"}
+        style = {"color": COLOURS[colour], "markersize": 3.8, "label": f"{title} ({sizes[name]})"}
         axis.plot(points["x"][chosen], points["y"][chosen], marker, **style)
 
 
@@ -106,8 +131,7 @@ def _name_points(axis: Any, points: pd.DataFrame) -> int:
     places = axis.transData.transform(points[["x", "y"]].to_numpy())
     taken = [Bbox([place - radius, place + radius]) for place in places]
     unnamed = 0
-    for _, row in points.iterrows():
-        text = row["model"].rsplit("/", 1)[-1][:22]
+    for text, (_, row) in zip(distinct_names(points["model"].tolist()), points.iterrows(), strict=True):
         label = axis.annotate(text, (row["x"], row["y"]), xytext=(0, 0), textcoords="offset points", fontsize=4.5)
         label.set_in_layout(False)
         box = _place(label, axis, taken)

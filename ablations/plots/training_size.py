@@ -25,6 +25,8 @@ CURVES = {
     "ece": "calibration error (ECE)",
     "routing_micro": "routing accuracy",
 }
+LIMITS = {"log_loss": (0, None)}
+"""What a metric can be, where that is not from 0 to 1: an interval that symmetry takes beyond is cut there."""
 SUBJECT = "embedllm"
 LEVEL = 0.05
 DODGE = 0.035
@@ -52,7 +54,8 @@ def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
         for method, rows in _by_method(shown[shown["metric"] == metric]):
             sizes = rows["training_questions"].to_numpy()
             axis.plot(sizes, rows["mean"], METHOD_LINES[method], label=METHOD_TITLES[method], **_style(method))
-            axis.fill_between(sizes, rows["low"], rows["high"], color=METHOD_COLOURS[method], alpha=0.13, linewidth=0)
+            low, high = (rows[end].clip(*LIMITS.get(metric, (0, 1))) for end in ("low", "high"))
+            axis.fill_between(sizes, low, high, color=METHOD_COLOURS[method], alpha=0.13, linewidth=0)
         if metric in ("accuracy", "log_loss") and not np.isnan(facts[f"bayes_{metric}"]):
             axis.axhline(facts[f"bayes_{metric}"], color=COLOURS["ink"], linewidth=0.9, linestyle=(0, (1, 2)))
             axis.annotate(
@@ -68,8 +71,8 @@ def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
         figure,
         shown,
         f"{facts['models']} models, {facts['test_questions']:,} test questions. Mean over {seeds_text(facts['seeds'])}"
-        + ("; bands: pointwise 95 % t interval over seeds, sampling of the test questions not included. Baselines "
-           "trained on all questions are deterministic, so they have no band there." if _bands(facts)
+        + ("; bands: pointwise 95 % t interval over seeds, sampling of the test questions not included, cut at values "
+           "that are impossible. Baselines trained on all questions are deterministic, so they have no band there." if _bands(facts)
            else "; no bands with one seed."),
     )  # fmt: skip
 
@@ -107,12 +110,27 @@ def _laws(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> Drawin
         lines,
         f"Points: mean over {seeds_text(facts['seeds'])}{' with 95 % t interval' if _bands(facts) else ''}."
         + (" Lines: error rate (log-loss) = c + a·n^-b fitted to the means, where these fall by more than the noise "
-           "and determine b; shaded: 95 % bootstrap interval over seeds and misfit." if len(lines) else "")
+           f"and determine b{_shaded(lines)}." if len(lines) else "")
         + f" Dashed grey: the full set, {facts['train_questions']:,} questions"
         + ("; right of it is extrapolation." if len(lines) else ".")
-        + (" Bar at the bottom: where EmbedLLM's fit comes within 0.5 points of the full set, with its interval."
-           if len(_needed_row(law)) else ""),
+        + _about_needed(_needed_row(law)),
     )  # fmt: skip
+
+
+def _shaded(lines: pd.DataFrame) -> str:
+    """What the bands around the laws are; with two seeds there are none."""
+    if lines["low"].isna().all():
+        return f"; no bootstrap interval with fewer than {LEAST_SEEDS} seeds"
+    return "; shaded: 95 % bootstrap interval over seeds and misfit"
+
+
+def _about_needed(row: pd.DataFrame) -> str:
+    """The mark below the curves, and the bar around it where it has an interval."""
+    if row.empty:
+        return ""
+    mark = "Mark" if row["within_low"].isna().all() else "Bar"
+    interval = "" if mark == "Mark" else ", with its interval"
+    return f" {mark} at the bottom: where EmbedLLM's fit comes within 0.5 points of the full set{interval}."
 
 
 def _law_line(axis: Any, fitted: pd.DataFrame, method: str, metric: str) -> None:

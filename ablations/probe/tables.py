@@ -54,6 +54,7 @@ def probe_tables(
     """The tables of the design, of :func:`trained_models` only, which `communities` are of.
 
     - `models`: model, accuracy (share of all its graded answers that are right), a column per kind of community.
+    - `members`: a row per model and community it is in: kind, community, model.
     - `communities`: see :func:`embedllm.probing.community_distances`, with `space` and `ability` (`kept` or `removed`).
     - `kinds`: see :func:`embedllm.probing.kind_distances`, likewise; `holm` is over kinds and spaces.
     - `ability`: per space, `explained`: the share of the variance of distances that differences in accuracy explain.
@@ -117,6 +118,13 @@ def probe_tables(
             "accuracy_gap": np.abs(ability[first] - ability[second]),
         }
     )
+    # Names of communities may hold any character, also the comma that joins several of them in `models`.
+    members = [
+        (kind, name, names[model])
+        for kind, name, inside in zip(communities.kinds, communities.names, communities.members, strict=True)
+        for model in np.flatnonzero(inside)
+    ]
+    memberships = pd.DataFrame(members, columns=["kind", "community", "model"], dtype="str")
     models = communities.table()
     models.insert(1, "accuracy", ability)
     joined = {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
@@ -125,7 +133,7 @@ def probe_tables(
     if communities.kinds:
         _adjust(joined["kinds"], ["ability"], {"p": "holm"})
     remarks = pd.DataFrame({"note": list(dict.fromkeys(notes))}, dtype="str")
-    return {"models": models, "pairs": pairs, **joined, **empty, "notes": remarks}
+    return {"models": models, "members": memberships, "pairs": pairs, **joined, **empty, "notes": remarks}
 
 
 def _adjust(frame: pd.DataFrame, by: list[str], columns: dict[str, str]) -> None:

@@ -12,6 +12,8 @@ PAPER_SIZES = (1000, 5000, 10000, 15000, 20000, 25000)
 """Training sizes of the paper besides the full set."""
 PAPER_FULL = 29673
 """Training questions with distinct texts in the public data, the paper's "Full (29K)"."""
+PAPER_REACH = 0.1
+"""Data with so many training questions more or fewer, as a share of the paper's, is compared with it."""
 PAPER_MODELS = 112
 PAPER_ACCURACY: dict[Method, tuple[float, ...]] = {
     "knn": (0.6372, 0.7078, 0.7107, 0.7128, 0.7143, 0.7146, 0.7152),

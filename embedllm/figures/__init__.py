@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
+    from embedllm.figures.names import distinct_names
     from embedllm.figures.page import Page
     from embedllm.figures.save import save_figure
     from embedllm.figures.saved import SavedFigure, read_figures
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 __getattr__ = imported_on_use(
     __name__,
     {
+        "names": ("distinct_names",),
         "page": ("Page",),
         "save": ("save_figure",),
         "saved": ("SavedFigure", "read_figures"),
@@ -62,6 +64,7 @@ __all__ = [
     "Page",
     "SavedFigure",
     "count_on_log_axis",
+    "distinct_names",
     "diverging_cmap",
     "house_style",
     "new_figure",

@@ -2,9 +2,6 @@
 
 import json
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +36,7 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
         raise ValueError(f"a figure's name must be letters, digits, - and _ but is {name!r}")
     folder.mkdir(parents=True, exist_ok=True)
     saved = SavedFigure.at(folder, name, caption)
-    with house_style(), _boxes_for_unknown_letters():
+    with house_style():
         # The layout, which takes as long as the drawing, is found once for all formats: at the resolution of the PNG,
         # for letters are a little wider or narrower at another, and the outermost would be cut.
         _take_dollars_literally(figure)
@@ -67,15 +64,3 @@ def _take_dollars_literally(figure: Figure) -> None:
     for text in figure.findobj(Text):
         if isinstance(text, Text) and "$" in text.get_text() and "\\math" not in text.get_text():
             text.set_parse_math(False)
-
-
-@contextmanager
-def _boxes_for_unknown_letters() -> Iterator[None]:
-    """Names come from data in any script; the font draws a box where it lacks a letter.
-
-    matplotlib would say so for every letter and every time it measures one, which buries what a terminal should show.
-    The table beside the figure has the name.
-    """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"(?s)Glyph .* missing from", category=UserWarning)
-        yield

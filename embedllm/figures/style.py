@@ -4,9 +4,12 @@ Colours are Okabe and Ito's ("Color Universal Design", 2008). No colour carries 
 and a line style too. matplotlib's object interface is used throughout; pyplot's global state is never touched.
 """
 
+import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 import matplotlib
@@ -130,8 +133,13 @@ def house_style() -> Iterator[None]:
     """Draw inside this context: matplotlib reads line widths, legend and font sizes when an artist is made.
 
     Also a decorator: `@house_style()`. Settings of the surrounding program come back at the end.
+
+    Names come from data in any script; the font draws a box where it lacks a letter. matplotlib would say so for every
+    letter and every time it measures one, which buries what a terminal should show: that warning is silenced, and the
+    table beside a figure has the name.
     """
-    with matplotlib.rc_context(_RC):
+    with matplotlib.rc_context(_RC), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"(?s)Glyph .* missing from", category=UserWarning)
         yield
 
 
@@ -186,15 +194,48 @@ def text_colour_on(colour: Any) -> str:
 def count_on_log_axis(axes: Axes, label: str) -> None:
     """A logarithmic x axis for something counted: ticks at 1, 2, 5, 10… written as numbers, not as powers.
 
+    Where these would run together only 1, 3, 10… or 1, 10… are shown.
+
     Args:
         axes: whose x axis it is.
         label: what is counted.
     """
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_locator(_RoomyLogLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"{label} (log scale)")
+
+
+class _RoomyLogLocator(LogLocator):
+    """Ticks at as many round numbers as can stand side by side on the axis, decided whenever it is drawn."""
+
+    DENSITIES = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))
+    DIGIT = 0.64
+    """Width of a digit as a share of the font's size."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        shown: Any = ()
+        for subs in self.DENSITIES:
+            self.set_params(subs=subs)
+            ticks = super().tick_values(vmin, vmax)
+            inside = ticks[(ticks >= min(vmin, vmax)) & (ticks <= max(vmin, vmax))]
+            if len(shown) and len(inside) < 2:
+                break  # a log axis with one number on it has no scale
+            shown = ticks
+            if self._fit(inside, vmin, vmax):
+                break
+        return shown
+
+    def _fit(self, ticks: Any, vmin: float, vmax: float) -> bool:
+        """Whether the numbers at these ticks leave a digit's width between them."""
+        axes = self.axis.axes
+        points = axes.get_window_extent().width / axes.figure.dpi * 72 / abs(math.log10(vmax / vmin))
+        digit = self.DIGIT * _RC["xtick.labelsize"]
+        return all(
+            (len(f"{left:,.0f}") + len(f"{right:,.0f}")) / 2 + 1 <= points * math.log10(right / left) / digit
+            for left, right in pairwise(ticks)
+        )
 
 
 def _stretch(name: str, low: float, high: float) -> Colormap:
