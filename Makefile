@@ -23,6 +23,7 @@ help:
 
 tune: $(STAMP)-base
 	@$(RUN) tune run $(TUNE_ARGS)
+	@echo "To type these commands yourself, activate the environment first: . $(VENV)/bin/activate"
 
 test: $(STAMP)-test
 	$(RUN) pytest -q -m "not slow" $(PYTEST_ARGS) tests

@@ -65,7 +65,16 @@ class Artifact:
     metadata: Mapping[str, Any]
 
     def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """P(correct) of every LLM on every question text, float32 of shape (models, questions)."""
+        """P(correct) of every LLM on every question text, float32 of shape (models, questions).
+
+        Raises:
+            EmbedLLMError: if `texts` is a single string, or holds anything but strings.
+        """
+        if isinstance(texts, str):
+            raise EmbedLLMError("texts must be a list of question texts but is one string; give it as [text]")
+        others = [text for text in texts if not isinstance(text, str)]
+        if others:
+            raise EmbedLLMError(f"texts must be question texts but hold {others[0]!r}; leave it out or give its text")
         return self.predict_encoded(self.encoder.encode(texts))
 
     def predict_encoded(self, encodings: np.ndarray) -> np.ndarray:

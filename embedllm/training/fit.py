@@ -84,10 +84,15 @@ def fit_many(
         A result per configuration, in order. A diverged member has `failure` set and no model; others are unaffected.
 
     Raises:
-        ConfigError: if configurations name different encoders, or more training questions than there are; if a pool
-            comes without a split per configuration, or splits without a pool.
+        ConfigError: if `data` is not FitData; if configurations name different encoders, or more training questions
+            than there are; if a pool comes without a split per configuration, or splits without a pool.
         DataError: if a split has no labelled training or validation question.
     """
+    if not isinstance(data, FitData):  # an AttributeError would tell newcomers nothing
+        raise ConfigError(
+            f"data must be FitData but is {type(data).__name__}; for a correctness matrix, give "
+            "FitData.build(matrix, split, encode_data(matrix, encoder, fit_on=split.train).matrix)"
+        )
     encoders = sorted({config.encoder for config in configs})
     if len(encoders) > 1:
         raise ConfigError(f"members of one fit must share a question encoder but have {', '.join(encoders)}")
