@@ -22,7 +22,6 @@ def data(request: pytest.FixtureRequest) -> FitData:
         torch.rand(QUESTIONS, MODELS, generator=drawn),
         weight,
         QUESTIONS,
-        np.arange(QUESTIONS),
     )
 
 
