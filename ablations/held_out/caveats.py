@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from ablations.held_out.findings import rows_of
+from ablations.held_out.findings import ENOUGH_SEEDS, rows_of
 from ablations.question_intervals import MINIMUM_QUESTIONS
 from tune.labels import seeds_text
 
@@ -54,9 +54,29 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     if seeds and max(seeds) == 1:
         said.append(
             "With one seed, no interval or p-value here includes training variance: another seed may disagree. Use "
-            "--seeds 5 or more."
+            f"--seeds {ENOUGH_SEEDS} or more."
         )
+    said += _about_seeds(tables)
     return said
+
+
+def _about_seeds(tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """When a difference of forecasts is claimed, and what few seeds can show."""
+    frames = [tables[name] for name in ("forecast_comparisons", "contributions") if len(tables[name])]
+    several = [int(frame["seeds"].max()) for frame in frames if frame["seeds"].max() > 1]
+    if not several:
+        return []
+    few = (
+        f" With {seeds_text(min(several))} hardly any difference can pass, so one that is not claimed may still be "
+        f"real: use --seeds {ENOUGH_SEEDS} or more."
+        if min(several) < ENOUGH_SEEDS
+        else ""
+    )
+    return [
+        "Differences between forecasts, and contributions, count as significant only where a test over splits and "
+        "seeds together and the t test over seeds agree; the larger p-value and the wider interval of the two are "
+        f"given. The first alone is overconfident where a few seeds happen to agree.{few}"
+    ]
 
 
 def _about_predictions(differences: pd.DataFrame) -> str:

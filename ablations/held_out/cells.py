@@ -29,8 +29,8 @@ class HeldOutCells:
     Args:
         benchmarks: held out one at a time, in this order.
         judged: those of them with test questions, on which predictions are judged.
-        forecast: those of them that enough models have an answer to for a forecast of their accuracy; the contribution
-            matrix is of these.
+        forecast: those of them that enough models have an answer to, and labels to train on elsewhere, for a forecast
+            of their accuracy; the contribution matrix is of these.
         base: the split that everything starts from.
         with_it: method -> cells of the split of all benchmarks, one per seed (baselines: one).
         without: benchmark -> method -> cells trained without it.
@@ -117,7 +117,7 @@ def _benchmarks(
     judged = tuple(name for name in kept if (data.benchmarks[splits[name].test] == name).all())
     for name in sorted(set(kept) - set(judged)):
         notes.append(f"{name} has no labelled test question: predictions on it are not judged.")
-    forecast, too_few = _forecastable(data, kept)
+    forecast, too_few = _forecastable(data, kept, splits)
     notes += too_few
     held_out = tuple(
         name for name in kept if name in judged or name in forecast
@@ -127,7 +127,14 @@ def _benchmarks(
     return HeldOutCells(held_out, judged, forecast, base, notes=notes), splits
 
 
-def _forecastable(data: CorrectnessMatrix, benchmarks: Sequence[str]) -> tuple[tuple[str, ...], list[str]]:
+def trained_on(data: CorrectnessMatrix, questions: np.ndarray) -> np.ndarray:
+    """Models with a graded answer to a training question, bool of shape (models,): nothing is learned about others."""
+    return np.asarray(data.attempts[:, questions].any(axis=1))
+
+
+def _forecastable(
+    data: CorrectnessMatrix, benchmarks: Sequence[str], splits: dict[str, Split]
+) -> tuple[tuple[str, ...], list[str]]:
     """Those that enough models have an answer to, to learn from some and test on others; sentences on those left out.
 
     Decided before anything is computed: a forecast that cannot be made must not cost hours first.
@@ -137,14 +144,25 @@ def _forecastable(data: CorrectnessMatrix, benchmarks: Sequence[str]) -> tuple[t
             f"Benchmark accuracy is not forecast: {data.num_models} models are too few to learn from some and test on "
             f"others (needed: {MIN_MODELS})."
         ]
-    answering = {name: int(data.attempts[:, data.benchmarks == name].any(axis=1).sum()) for name in benchmarks}
-    notes = [
-        f"{name} is not forecast: only {count} of the {data.num_models} models have an answer there (needed: "
-        f"{MIN_MODELS})."
-        for name, count in answering.items()
-        if count < MIN_MODELS
-    ]
-    return tuple(name for name, count in answering.items() if count >= MIN_MODELS), notes
+    forecast, notes = [], []
+    for name in benchmarks:
+        answering = _answering(data, name)
+        trained = answering & trained_on(data, splits[name].train)
+        if trained.sum() >= MIN_MODELS:
+            forecast.append(name)
+            continue
+        both = " and a label to train on elsewhere" if answering.sum() >= MIN_MODELS else ""
+        count = int(trained.sum() if both else answering.sum())
+        notes.append(
+            f"{name} is not forecast: only {count} of the {data.num_models} models have an answer there{both} (needed: "
+            f"{MIN_MODELS})."
+        )
+    return tuple(forecast), notes
+
+
+def _answering(data: CorrectnessMatrix, name: str) -> np.ndarray:
+    """Models with a graded answer on the benchmark, bool of shape (models,)."""
+    return np.asarray(data.attempts[:, data.benchmarks == name].any(axis=1))
 
 
 def held_out_split(data: CorrectnessMatrix, base: Split, benchmarks: Sequence[str]) -> Split:
@@ -220,6 +238,10 @@ def _add_pairs(cells: HeldOutCells, data: CorrectnessMatrix, config: AblationCon
             )
             return
         pairs[frozenset((first, second))] = split
+    enough, lost = _trained_without_pairs(data, names, pairs)
+    cells.notes += lost
+    if not enough:
+        return
     fitted = needs_fitting(config.encoder)
     for left_out, split in pairs.items():
         cells.splits[split.name] = split
@@ -247,6 +269,30 @@ def _add_pairs(cells: HeldOutCells, data: CorrectnessMatrix, config: AblationCon
             f"For the contribution matrix, `{config.encoder}` is fitted once, on the texts (no labels) of all training "
             "questions; everywhere else on the texts of the questions that the cell trains on."
         )
+
+
+def _trained_without_pairs(
+    data: CorrectnessMatrix, names: Sequence[str], pairs: dict[frozenset[str], Split]
+) -> tuple[bool, list[str]]:
+    """Whether enough models keep labels to train on without any pair, and a sentence on those that do not."""
+    trained = {left_out: trained_on(data, split.train) for left_out, split in pairs.items()}
+    lost = []
+    for name in names:
+        answering = _answering(data, name)
+        kept = answering & np.all([learned for left_out, learned in trained.items() if name in left_out], axis=0)
+        if kept.sum() < MIN_MODELS:
+            return False, [
+                f"There is no contribution matrix: without {name} and another benchmark, only {kept.sum()} models that "
+                f"answered {name} have a label to train on (needed: {MIN_MODELS})."
+            ]
+        if count := int(answering.sum() - kept.sum()):
+            lost.append(f"{count} for {name}")
+    if not lost:
+        return True, []
+    return True, [
+        "The contribution matrix leaves out models that have no label to train on once the benchmark forecast and "
+        f"another are left out: {', '.join(lost)}."
+    ]
 
 
 def _seeds(

@@ -19,6 +19,8 @@ FEATURE_TITLES = {
     "mean_of_others": "mean accuracy on the others",
 }
 ADJUSTED = f"Holm-adjusted p < {LEVEL}"
+ENOUGH_SEEDS = 5
+"""With fewer the t test over seeds has at most 3 degrees of freedom, and Holm's adjustment asks for small levels."""
 MOST_NAMED = 4
 """Longer lists are cut; the tables have all."""
 FORECAST_TITLES = {
@@ -171,9 +173,8 @@ def _forecast_baselines(frame: pd.DataFrame) -> list[str]:
     baselines = list(dict.fromkeys(frame["baseline"]))
     one_seed = frame["seeds"].max() == 1
     beyond = f" ({ONE_SEED})" if one_seed else ""
-    how = (
-        "Holm-adjusted" if one_seed else f"intervals over splits and {seeds_text(frame['seeds'].max())}, Holm-adjusted"
-    )
+    over = "" if one_seed else f", over splits and {seeds_text(frame['seeds'].max())} together and by t test over seeds"
+    families = frame.groupby(["features", "baseline", "regression"]).ngroups
     parts = []
     for (features, regression), compared in counted.groupby(["features", "regression"], sort=False):
         of_each = compared.groupby("baseline")[["better", "worse", "level"]].sum().reindex(baselines)
@@ -183,7 +184,8 @@ def _forecast_baselines(frame: pd.DataFrame) -> list[str]:
         f"**The forecasts' squared error is significantly smaller than a simple baseline's in {better.sum()} of "
         f"{len(frame)} comparisons, larger in {worse.sum()}{beyond}.** Benchmarks on which it is smaller / larger / "
         f"not distinguishable, against {', '.join(FEATURE_TITLES[str(name)] for name in baselines)}: "
-        f"{'; '.join(parts)} ({how})."
+        f"{'; '.join(parts)} ({ADJUSTED}{over}; the adjustment is over the benchmarks within each of the {families} "
+        f"combinations of features, baseline and regression).{_few_seeds(frame)}"
     ]
 
 
@@ -198,19 +200,32 @@ def _contributions(frame: pd.DataFrame) -> list[str]:
         chance = LEVEL * len(rows)
         alone = int(((rows["low"] > 0) | (rows["high"] < 0)).sum())
         text = (
-            f"**Contributions by {regression} regression: of {len(rows)} pairs of benchmarks, {len(helps)} help and "
-            f"{len(hurts)} hurt after Holm adjustment.** {alone} unadjusted intervals exclude zero; about "
-            f"{chance:.{1 if chance < 10 else 0}f} would by chance."
+            f"**Contributions by {regression} regression: of {len(rows)} pairs of benchmarks, {len(helps)} "
+            f"{'helps' if len(helps) == 1 else 'help'} and {len(hurts)} {'hurts' if len(hurts) == 1 else 'hurt'} after "
+            f"Holm adjustment.**"
         )
         shown = pd.concat([helps, hurts]).reindex(columns=rows.columns)
-        shown = shown.loc[shown["contribution"].abs().sort_values(ascending=False).index][:MOST_NAMED]
-        named = ", ".join(
+        shown = shown.loc[shown["contribution"].abs().sort_values(ascending=False).index]
+        told = [
             f"{names[row['contributor']]} → {names[row['target']]} {row['contribution']:+.2f} [{row['low']:+.2f}, "
             f"{row['high']:+.2f}]"
             for _, row in shown.iterrows()
+        ]
+        if told:
+            text += f" {'This is' if len(told) == 1 else 'These are'}: {_cut(told)}."
+        said.append(
+            f"{text} {alone} unadjusted {'interval excludes' if alone == 1 else 'intervals exclude'} zero; about "
+            f"{chance:.{1 if chance < 10 else 0}f} would by chance.{_few_seeds(rows)}"
         )
-        said.append(f"{text} The largest: {named}." if named else text)
     return said
+
+
+def _few_seeds(rows: pd.DataFrame) -> str:
+    """That what is not claimed may well be there, where the t test over seeds has next to no power."""
+    seeds = int(rows["seeds"].max())
+    if not 1 < seeds < ENOUGH_SEEDS:
+        return ""
+    return f" With {seeds_text(seeds)} hardly anything can be claimed here; use --seeds {ENOUGH_SEEDS} or more."
 
 
 def rows_of(frame: pd.DataFrame, features: str, regression: str = "linear") -> pd.DataFrame:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ablations.held_out.cells import HeldOutCells
+from ablations.held_out.cells import HeldOutCells, trained_on
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.evaluation.paired import holm
 from embedllm.forecasting import (
@@ -49,7 +49,11 @@ def forecast_tables(
     `forecast_models`: per benchmark, regression and model: accuracy, and its forecast from the embedding, mean over the
     splits where it was tested and the seeds.
     `forecast_comparisons`: per benchmark, regression, learned features and baseline: difference of MSE and its
-    interval, over splits (corrected for their overlap) and, with two or more, `seeds`; `holm` over the benchmarks.
+    interval, over splits (corrected for their overlap) and, with two or more, `seeds`; see
+    :func:`embedllm.forecasting.total_interval`; `holm` over the benchmarks.
+
+    Models without a label to train on have no features worth the name: they are left out of a benchmark's forecasts,
+    the baselines' too, so that all are of the same models.
     """
     accuracies, names = benchmark_accuracies(data)
     complete = set(results.complete["key"])
@@ -73,6 +77,7 @@ def forecast_tables(
             "mean_of_others": [mean_of_others(data, questions)],
         }
         options: dict[str, Any] = {"repeats": repeats, "test_share": test_share, "seed": seed}
+        options["trained"] = trained_on(data, questions)
         ridges = list(REGRESSIONS.values())
         found = {
             name: [forecast_each(one, truth, ridges, **options) for one in per_seed]
@@ -122,6 +127,9 @@ def contribution_tables(
     accuracies, names = benchmark_accuracies(data)
     columns = [names.index(name) for name in cells.forecast]
     options: dict[str, Any] = {"repeats": repeats, "test_share": test_share, "seed": seed}
+    options["trained"] = {
+        left_out: trained_on(data, cells.splits[of_set[0].split].train) for left_out, of_set in cells.removed.items()
+    }
     matrices = contribution_matrices(
         cells.forecast, features, accuracies[:, columns], list(REGRESSIONS.values()), **options
     )

@@ -120,7 +120,7 @@ def _laws(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> Drawin
 def _shaded(lines: pd.DataFrame) -> str:
     """What the bands around the laws are; with two seeds there are none."""
     if lines["low"].isna().all():
-        return f"; no bootstrap interval with fewer than {LEAST_SEEDS} seeds"
+        return f"; no bootstrap interval with fewer than {MIN_SEEDS} seeds"
     return "; shaded: 95 % bootstrap interval over seeds and misfit"
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import stdtr, stdtrit
 
 from embedllm.errors import DataError
-from embedllm.evaluation.paired import ROUNDING, holm
+from embedllm.evaluation.paired import ROUNDING, holm, t_interval
 from embedllm.forecasting.folds import ModelFolds
 from embedllm.forecasting.least_squares import Ridge, predict_folds_each
 
@@ -28,7 +28,7 @@ class ContributionMatrix:
     high: np.ndarray
     """Upper end of each cell's interval, same shape."""
     p_value: np.ndarray
-    """Two-sided, of each cell alone, same shape."""
+    """Two-sided, of each cell alone, same shape; with several seeds no smaller than that of the t test over seeds."""
     p_adjusted: np.ndarray
     """Holm-adjusted over all cells, same shape."""
     full_mse: np.ndarray
@@ -68,12 +68,12 @@ def contribution_matrices(
     test_share: float = 0.2,
     seed: int = 0,
     confidence: float = 0.95,
+    trained: Mapping[frozenset[str], np.ndarray] | None = None,
 ) -> list[ContributionMatrix]:
     """Compare forecasts of every benchmark from features trained with and without each other one.
 
-    Every forecast of a target uses the same folds, so the two errors of a cell pair. The interval's variance is the sum
-    of two parts, with Welch-Satterthwaite degrees of freedom: between seeds (of the mean over folds), and between folds
-    (of the mean over seeds) with the correction of Nadeau & Bengio (2003) for their overlap.
+    Every forecast of a target uses the same folds, so the two errors of a cell pair. Interval and p-value of a cell are
+    those of :func:`total_interval`.
 
     Args:
         benchmarks: names, at least two; rows and columns of the result.
@@ -83,6 +83,8 @@ def contribution_matrices(
             graded, which leaves it out of that target's folds.
         ridges, repeats, test_share, seed: see :func:`forecasting.forecast_each`.
         confidence: coverage of each cell's interval.
+        trained: for the same keys as `features`, bool of shape (models,): models that those features were learned for.
+            A target is forecast for models with all the features that its cells compare; None = all have them.
 
     Returns:
         A matrix per penalty.
@@ -91,12 +93,14 @@ def contribution_matrices(
         DataError: for fewer than two benchmarks, missing or misshapen features, or too few models.
     """
     names = tuple(benchmarks)
-    stacked = _checked(names, features, accuracy)
+    stacked = _checked(names, features, accuracy, trained)
+    usable = {name: ~np.isnan(accuracy[:, j]) for j, name in enumerate(names)}
+    for left_out, learned in trained.items() if trained else ():
+        for name in usable.keys() & left_out if left_out in stacked else ():
+            usable[name] &= learned
     folds = {
-        name: ModelFolds.draw(
-            np.flatnonzero(~np.isnan(accuracy[:, j])), repeats=repeats, test_share=test_share, seed=seed
-        )
-        for j, name in enumerate(names)
+        name: ModelFolds.draw(np.flatnonzero(kept), repeats=repeats, test_share=test_share, seed=seed)
+        for name, kept in usable.items()
     }
     errors = _errors(names, stacked, np.nan_to_num(accuracy.T), folds, ridges)
     return [_compare(names, of_ridge, folds, len(next(iter(stacked.values()))), confidence) for of_ridge in errors]
@@ -156,8 +160,18 @@ def _compare(
 def total_interval(gain: np.ndarray, ratio: float, confidence: float = 0.95) -> tuple[float, float, float, float]:
     """Sum over folds, mean over seeds, with an interval that holds the luck of models and of training.
 
-    The variance is that of :func:`contribution_matrices`. With one seed the luck of training is not in it. Ends and
-    p-value are NaN where there is no spread to judge by: one fold, or the same difference other than 0 everywhere.
+    Two tests have to agree, and the wider interval and the larger p-value are returned, so that the interval excludes 0
+    exactly where p is below 1 - confidence:
+
+    - of models and seeds together. The variance is the sum of two parts, with Welch-Satterthwaite degrees of freedom:
+      between seeds (of the mean over folds), and between folds (of the mean over seeds) with the correction of Nadeau &
+      Bengio (2003) for their overlap;
+    - of seeds alone: the t test of the seeds' totals. Two or three seeds often agree by luck. The first test then takes
+      the luck of training for nothing, and its degrees of freedom for those of the folds; alone it would claim too
+      much, and most of all at the small levels of Holm's adjustment.
+
+    With one seed the luck of training is in neither. Ends and p-value are NaN where there is no spread to judge by: one
+    fold, the same difference other than 0 everywhere, or the same total for every seed.
 
     Args:
         gain: float of shape (seeds, repeats), differences of mean squared errors of accuracies.
@@ -184,7 +198,13 @@ def total_interval(gain: np.ndarray, ratio: float, confidence: float = 0.95) -> 
         return total, np.nan, np.nan, np.nan
     freedom = variance**2 / sum(part**2 / degrees for part, degrees in parts)
     reach = float(stdtrit(freedom, (1 + confidence) / 2)) * error
-    return total, total - reach, total + reach, float(2 * stdtr(freedom, -abs(total) / error))
+    p_value = float(2 * stdtr(freedom, -abs(total) / error))
+    if seeds > 1:
+        over_seeds = t_interval(gain.sum(axis=1), confidence)
+        # `np.maximum`, unlike `max`, keeps the NaN of seeds without a spread.
+        reach = float(np.maximum(reach, over_seeds.high - over_seeds.mean))
+        p_value = float(np.maximum(p_value, over_seeds.p_value))
+    return total, total - reach, total + reach, p_value
 
 
 def _by_folds(names: list[str], folds: Mapping[str, ModelFolds]) -> list[list[str]]:
@@ -200,7 +220,10 @@ def _by_folds(names: list[str], folds: Mapping[str, ModelFolds]) -> list[list[st
 
 
 def _checked(
-    names: tuple[str, ...], features: Mapping[frozenset[str], np.ndarray], accuracy: np.ndarray
+    names: tuple[str, ...],
+    features: Mapping[frozenset[str], np.ndarray],
+    accuracy: np.ndarray,
+    trained: Mapping[frozenset[str], np.ndarray] | None,
 ) -> dict[frozenset[str], np.ndarray]:
     """The features needed, each (seeds, models, width), or a DataError naming all that does not fit."""
     needed = [frozenset({name}) for name in names]
@@ -221,6 +244,8 @@ def _checked(
         problems.append(f"features have (seeds, models) {sorted(leading)}; all must agree, with {len(accuracy)} models")
     if not all(np.isfinite(array).all() for array in stacked.values()):
         problems.append("features hold values that are not finite numbers")
+    if trained is not None and any(one not in trained or trained[one].shape != accuracy.shape[:1] for one in needed):
+        problems.append(f"`trained` must have ({len(accuracy)} models,) for every set of benchmarks left out")
     if problems:
         raise DataError("the contribution matrix", problems)
     return stacked

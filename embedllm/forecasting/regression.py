@@ -1,7 +1,7 @@
 """Forecast of benchmark accuracy: linear regression from model features, tested on models left out (paper §5.3)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -82,6 +82,7 @@ def forecast_each(
     repeats: int = 100,
     test_share: float = 0.2,
     seed: int = 0,
+    trained: np.ndarray | None = None,
 ) -> list[Forecast]:
     """Learn a benchmark's accuracy from model features on some models, test it on the others, many times.
 
@@ -97,6 +98,8 @@ def forecast_each(
         repeats: number of random divisions of the models; the paper's 100.
         test_share: share of the models tested on (the paper gives none); at least five models are.
         seed: seed of the divisions.
+        trained: bool of shape (models,): models that the features were learned for. The embedding of any other is
+            nothing but its initialisation, and the model is left out; None = all.
 
     Returns:
         A forecast per penalty.
@@ -105,10 +108,19 @@ def forecast_each(
         DataError: for shapes that differ, NaN features, accuracies outside [0, 1], or too few models.
         ConfigError: see :meth:`ModelFolds.draw` and :func:`predict_folds_each`.
     """
-    usable = _usable_models(features, accuracy)
+    usable = _usable_models(features, accuracy, trained)
     folds = ModelFolds.draw(usable, repeats=repeats, test_share=test_share, seed=seed)
-    predictions = predict_folds_each(features, accuracy[None], folds, ridges)
-    return [evaluate_forecast(of_ridge[0], accuracy, folds) for of_ridge in predictions]
+    notes = []
+    if left_out := int((~np.isnan(accuracy)).sum()) - len(usable):
+        notes.append(
+            f"{left_out} of {len(accuracy)} models have no graded answer to a training question, so that nothing was "
+            "learned about them, and are left out"
+        )
+    forecasts = [
+        evaluate_forecast(of_ridge[0], accuracy, folds)
+        for of_ridge in predict_folds_each(features, accuracy[None], folds, ridges)
+    ]
+    return [replace(forecast, notes=(*notes, *forecast.notes)) for forecast in forecasts]
 
 
 def evaluate_forecast(predictions: np.ndarray, accuracy: np.ndarray, folds: ModelFolds) -> Forecast:
@@ -166,6 +178,7 @@ def permutation_null_each(
     repeats: int = 100,
     test_share: float = 0.2,
     seed: int = 0,
+    trained: np.ndarray | None = None,
 ) -> list[SignificanceNull]:
     """Shuffle the accuracies among the models and forecast again: the paper's count under no relation.
 
@@ -184,7 +197,7 @@ def permutation_null_each(
     """
     if permutations < 1:
         raise ConfigError(f"permutations must be at least 1 but is {permutations}")
-    usable = _usable_models(features, accuracy)
+    usable = _usable_models(features, accuracy, trained)
     folds = ModelFolds.draw(usable, repeats=repeats, test_share=test_share, seed=seed)
     generator = np.random.default_rng((seed, 1))
     shuffled = np.full((permutations + 1, len(accuracy)), np.nan)
@@ -202,8 +215,8 @@ def _as_rows(values: np.ndarray) -> np.ndarray:
     return values.reshape(-1, values.shape[-1])
 
 
-def _usable_models(features: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
-    """Indices of the models whose accuracy is known, or a DataError for what does not fit."""
+def _usable_models(features: np.ndarray, accuracy: np.ndarray, trained: np.ndarray | None) -> np.ndarray:
+    """Indices of the models whose accuracy is known and features learned, or a DataError for what does not fit."""
     problems = []
     if features.ndim != 2 or accuracy.shape != features.shape[:1]:
         problems.append(
@@ -214,6 +227,9 @@ def _usable_models(features: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
         problems.append(f"`features` holds {int((~np.isfinite(features)).sum())} values that are not finite numbers")
     if np.any((accuracy < 0) | (accuracy > 1)):
         problems.append("`accuracy` must be in [0, 1], or NaN where it is not known")
+    if trained is not None and trained.shape != accuracy.shape:
+        problems.append(f"`trained` has shape {trained.shape}; it must be (models,) as `accuracy`, {accuracy.shape}")
     if problems:
         raise DataError("the forecast", problems)
-    return np.flatnonzero(~np.isnan(accuracy))
+    known = ~np.isnan(accuracy)
+    return np.flatnonzero(known if trained is None else known & trained)

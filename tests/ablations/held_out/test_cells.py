@@ -134,10 +134,39 @@ def test_a_benchmark_that_too_few_models_answered_is_judged_but_neither_forecast
 
 
 def test_one_benchmark_that_can_be_forecast_has_no_contribution_matrix() -> None:
-    cells = held_out_cells(without_answers(small(models=13), 2, ["b0", "b1"]), CONFIG, None, True)
+    data = without_answers(small(models=12), 1, ["b0"])
+    data.attempts[1, data.benchmarks == "b1"] = 0
+    data.correct[1, data.benchmarks == "b1"] = 0
+    cells = held_out_cells(data, CONFIG, None, True)
     assert cells.forecast == ("b2",)
     assert not cells.removed
     assert any("it needs two held-out benchmarks that can be forecast" in note for note in cells.notes)
+
+
+def test_models_without_labels_elsewhere_do_not_count_for_a_forecast() -> None:
+    cells = held_out_cells(without_answers(small(models=12, benchmarks=2), 1, ["b1"]), CONFIG, None, True)
+    assert cells.forecast == ()
+    assert "b1 is not forecast: only 11 of the 12 models have an answer there (needed: 12)." in cells.notes
+    assert (
+        "b0 is not forecast: only 11 of the 12 models have an answer there and a label to train on elsewhere (needed: "
+        "12)." in cells.notes
+    )
+
+
+def test_models_without_labels_beyond_a_pair_are_told_and_too_few_give_no_contribution_matrix() -> None:
+    few = held_out_cells(without_answers(small(models=13), 2, ["b2"]), CONFIG, ["b0", "b1"], True)
+    assert few.forecast == ("b0", "b1")
+    assert not few.removed
+    assert (
+        "There is no contribution matrix: without b0 and another benchmark, only 11 models that answered b0 have a "
+        "label to train on (needed: 12)." in few.notes
+    )
+    enough = held_out_cells(without_answers(small(models=14), 2, ["b2"]), CONFIG, ["b0", "b1"], True)
+    assert enough.removed
+    assert (
+        "The contribution matrix leaves out models that have no label to train on once the benchmark forecast and "
+        "another are left out: 2 for b0, 2 for b1." in enough.notes
+    )
 
 
 def test_a_benchmark_that_can_be_neither_judged_nor_forecast_is_not_trained_without() -> None:

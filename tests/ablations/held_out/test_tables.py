@@ -242,14 +242,30 @@ def results_of(data: CorrectnessMatrix, design: HeldOutBenchmark = DESIGN) -> Ma
 
 
 def test_a_benchmark_that_too_few_models_answered_leaves_the_rest_of_the_tables() -> None:
-    data = small(models=12, questions=450)
+    data = small(models=12, benchmarks=4, questions=600)
     data.attempts[0, data.benchmarks == "b1"] = 0
     data.correct[0, data.benchmarks == "b1"] = 0
     tables = DESIGN.tables(results_of(data), data, CONFIG)
-    assert set(tables["questions"]["benchmark"]) == {"b0", "b1", "b2"}
-    assert set(tables["forecast"]["benchmark"]) == set(tables["forecast_models"]["benchmark"]) == {"b0", "b2"}
-    assert set(tables["contributions"]["contributor"]) == set(tables["contributions"]["target"]) == {"b0", "b2"}
+    assert set(tables["questions"]["benchmark"]) == {"b0", "b1", "b2", "b3"}
+    assert set(tables["forecast"]["benchmark"]) == set(tables["forecast_models"]["benchmark"]) == {"b0", "b2", "b3"}
+    assert set(tables["contributions"]["contributor"]) == set(tables["contributions"]["target"]) == {"b0", "b2", "b3"}
     assert len(DESIGN.draw(tables)) == 6
+
+
+def test_a_model_that_training_never_saw_is_not_forecast(data: CorrectnessMatrix) -> None:
+    attempts = data.attempts.copy()
+    attempts[7, data.benchmarks != "b0"] = 0
+    only_b0 = CorrectnessMatrix(data.correct * attempts, attempts, data.questions, data.models)
+    tables = DESIGN.tables(results_of(only_b0), only_b0, CONFIG)
+    frame = tables["forecast"].set_index("benchmark")
+    models = tables["forecast_models"]
+    assert data.model_names[7] not in set(models[models["benchmark"] == "b0"]["model"])
+    assert (frame["train_models"] + frame["test_models"] == 39).all()
+    # Elsewhere the model has a label to train on, and none to forecast.
+    assert frame.loc["b0", "notes"].str.startswith("1 of 40 models have no graded answer to a training question").all()
+    assert (frame.loc["b1", "notes"] == "1 of 40 models have no graded answer on the benchmark and are left out").all()
+    assert any("so that nothing was learned about them" in line for line in DESIGN.caveats(tables))
+    assert np.isfinite(tables["contributions"]["contribution"]).all()
 
 
 def test_too_few_test_questions_everywhere_are_told() -> None:
@@ -298,6 +314,40 @@ def test_counts_that_are_all_the_same_are_said_once(tables: dict[str, pd.DataFra
     assert ridge.endswith("significant in 20 of 20 splits of the models for every benchmark; median τ 0.50.")
     undefined = same.assign(tau_median=np.nan)
     assert any("median τ not defined." in line for line in DESIGN.findings(dict(tables) | {"forecast": undefined}))
+
+
+def test_contributions_that_hold_are_listed_with_their_numbers(tables: dict[str, pd.DataFrame]) -> None:
+    rows = tables["contributions"].query("regression == 'ridge'").reset_index(drop=True)
+
+    def told(holding: int, seeds: int) -> str:
+        changed = rows.assign(
+            p_adjusted=[0.01] * holding + [0.5] * (6 - holding),
+            contribution=np.linspace(6, 1, 6),
+            low=[0.5] * holding + [-1.0] * (6 - holding),
+            high=9.0,
+            seeds=seeds,
+        )
+        (line,) = [one for one in DESIGN.findings(dict(tables) | {"contributions": changed}) if "Contributions" in one]
+        return line
+
+    assert "1 helps and 0 hurt after Holm adjustment.** This is: " in told(1, 5)
+    assert "1 unadjusted interval excludes zero" in told(1, 5)
+    assert "6 help and 0 hurt after Holm adjustment.** These are: b0 → b1 +6.00 [+0.50, +9.00], " in told(6, 5)
+    assert "and 2 more, each smaller. 6 unadjusted intervals exclude zero" in told(6, 5)
+    assert "are: " not in told(0, 5)
+    assert told(0, 2).endswith("With 2 seeds hardly anything can be claimed here; use --seeds 5 or more.")
+    assert "hardly" not in told(0, 5)
+    assert "hardly" not in told(0, 1)
+
+
+def test_comparisons_of_forecasts_say_what_they_are_adjusted_over(tables: dict[str, pd.DataFrame]) -> None:
+    (line,) = [one for one in DESIGN.findings(tables) if one.startswith("**The forecasts' squared error")]
+    assert (
+        "(Holm-adjusted p < 0.05, over splits and 3 seeds together and by t test over seeds; the adjustment is over "
+        "the benchmarks within each of the 12 combinations of features, baseline and regression)." in line
+    )
+    assert "With 3 seeds hardly anything can be claimed here" in line
+    assert any("With 3 seeds hardly any difference can pass" in one for one in DESIGN.caveats(tables))
 
 
 def test_what_luck_alone_gives_is_no_whole_number_where_it_is_small(tables: dict[str, pd.DataFrame]) -> None:

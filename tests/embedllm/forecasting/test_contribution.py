@@ -139,3 +139,49 @@ def test_no_spread_is_no_certainty_and_rounding_no_difference():
     assert total == pytest.approx(10)
     assert np.isnan(rest).all()
     assert total_interval(np.random.default_rng(0).normal(1e-20, 1e-21, (3, 20)), 0.25) == (0, 0, 0, 1)
+
+
+def of_seeds(draws, seeds, effect=0.0, repeats=20, ratio=0.25):
+    """Cells whose luck of training has three times the variance of their luck of models: (draws, seeds, repeats)."""
+    rng = np.random.default_rng(seeds)
+    part = 1 / repeats + ratio
+    models = rng.normal(scale=np.sqrt(ratio), size=(draws, 1, 1)) + rng.normal(size=(draws, 1, repeats))
+    training = rng.normal(scale=np.sqrt(3 * part * seeds), size=(draws, seeds, 1))
+    return models + training + effect * np.sqrt(4 * part)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_few_seeds_claim_nothing_where_there_is_nothing(seeds):
+    found = np.array([total_interval(gain, 0.25) for gain in of_seeds(2000, seeds)])
+    low, high, p_value = found[:, 1:].T
+    # Bounds are three standard errors above the level; without the test over seeds, two would have 0.10 and 0.02.
+    assert (p_value < 0.05).mean() < 0.065
+    assert (p_value < 0.001).mean() < 0.0032
+    np.testing.assert_array_equal(p_value < 0.05, (low > 0) | (high < 0))
+
+
+def test_five_seeds_find_a_clear_effect():
+    p_values = np.array([total_interval(gain, 0.25)[3] for gain in of_seeds(300, 5, effect=10)])
+    assert (p_values < 0.05).mean() > 0.99
+    assert (p_values < 0.001).mean() > 0.7
+
+
+def test_seeds_without_a_spread_are_no_certainty():
+    folds = np.random.default_rng(0).normal(1, 0.1, 30)
+    total, *rest = total_interval(np.stack([folds] * 3), 0.25)
+    assert total == pytest.approx(folds.sum())
+    assert np.isnan(rest).all()
+
+
+def test_models_that_some_features_were_not_learned_for_are_left_out_of_their_targets(pool):
+    features, accuracy = pool
+    trained = {left_out: np.ones(MODELS, dtype=bool) for left_out in features}
+    trained[frozenset({"algebra", "poems"})][4] = False
+    gaps = accuracy.copy()
+    gaps[4, [0, 2]] = np.nan
+    found = contribution_matrix(NAMES, features, accuracy, repeats=10, trained=trained)
+    wanted = contribution_matrix(NAMES, features, gaps, repeats=10)
+    np.testing.assert_array_equal(found.contribution, wanted.contribution)
+    del trained[frozenset({"algebra"})]
+    with pytest.raises(DataError, match=r"`trained` must have \(40 models,\) for every set"):
+        contribution_matrix(NAMES, features, accuracy, trained=trained)

@@ -78,6 +78,22 @@ def test_models_without_the_benchmark_are_left_out_and_said(related):
     assert forecast.notes == ("2 of 60 models have no graded answer on the benchmark and are left out",)
 
 
+def test_models_that_nothing_was_learned_about_are_left_out_and_said(related):
+    features, accuracy, _ = related
+    gaps, trained = accuracy.copy(), np.ones(MODELS, dtype=bool)
+    gaps[3] = np.nan
+    trained[[3, 10, 20]] = False
+    forecast = forecast_benchmark(features, gaps, trained=trained)
+    assert not np.isin([3, 10, 20], np.hstack([forecast.folds.test, forecast.folds.train])).any()
+    first, second = forecast.notes
+    assert first.startswith("2 of 60 models have no graded answer to a training question, so that nothing was learned")
+    assert second == "1 of 60 models have no graded answer on the benchmark and are left out"
+    null = permutation_null(features, gaps, permutations=5, trained=trained)
+    assert null.observed == forecast.significant
+    with pytest.raises(DataError, match=r"`trained` has shape \(59,\)"):
+        forecast_benchmark(features, accuracy, trained=trained[:-1])
+
+
 def test_constant_accuracy_is_not_significant_and_said(related):
     forecast = forecast_benchmark(related[0], np.full(MODELS, 0.31))
     assert (forecast.significant, forecast.undefined) == (0, 100)
