@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ablations.design import Drawing
+from embedllm.evaluation.scaling_law import MIN_SEEDS
 from embedllm.figures.style import (
     COLOURS,
     METHOD_COLOURS,
@@ -71,8 +72,8 @@ def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
         figure,
         shown,
         f"{facts['models']} models, {facts['test_questions']:,} test questions. Mean over {seeds_text(facts['seeds'])}"
-        + ("; bands: pointwise 95 % t interval over seeds, sampling of the test questions not included, cut at values "
-           "that are impossible. Baselines trained on all questions are deterministic, so they have no band there." if _bands(facts)
+        + ("; bands: pointwise 95 % t interval over seeds, sampling of the test questions not included, cut at "
+           "impossible values. Baselines trained on all questions are deterministic, so they have no band there." if _bands(facts)
            else "; no bands with one seed."),
     )  # fmt: skip
 

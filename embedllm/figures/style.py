@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import matplotlib
+import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
@@ -218,7 +219,7 @@ class _RoomyLogLocator(LogLocator):
         shown: Any = ()
         for subs in self.DENSITIES:
             self.set_params(subs=subs)
-            ticks = super().tick_values(vmin, vmax)
+            ticks = np.asarray(super().tick_values(vmin, vmax))
             inside = ticks[(ticks >= min(vmin, vmax)) & (ticks <= max(vmin, vmax))]
             if len(shown) and len(inside) < 2:
                 break  # a log axis with one number on it has no scale
@@ -229,7 +230,7 @@ class _RoomyLogLocator(LogLocator):
 
     def _fit(self, ticks: Any, vmin: float, vmax: float) -> bool:
         """Whether the numbers at these ticks leave a digit's width between them."""
-        axes = self.axis.axes
+        axes: Any = self.axis.axes  # type: ignore[union-attr]  # there is one whenever ticks are asked for
         points = axes.get_window_extent().width / axes.figure.dpi * 72 / abs(math.log10(vmax / vmin))
         digit = self.DIGIT * _RC["xtick.labelsize"]
         return all(
