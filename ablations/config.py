@@ -8,7 +8,7 @@ from ablations.cell import METHODS
 from embedllm.checks import not_among, not_counts, not_gpus, too_small
 from embedllm.config import PRESETS, FitConfig, preset
 from embedllm.errors import ConfigError
-from tune.config import SplitChoice, SweepConfig
+from tune.config import SweepConfig
 
 if TYPE_CHECKING:
     from embedllm.data.matrix import CorrectnessMatrix
@@ -40,9 +40,10 @@ class AblationConfig:
     methods: list[str] = field(default_factory=lambda: ["embedllm", "knn", "lookup", "lookup_predicted"])
     """Methods compared, where a design compares any: embedllm, knn, lookup, lookup_predicted, model_mean, logistic."""
     split: SplitChoice = "auto"
-    """Validation and test questions: as given in the data, random, or `auto` = given if complete, else random."""
+    """Validation and test questions: given by the data, random, or `auto` = given if the data names test questions, else random. A given
+    split without validation questions draws them from train."""
     split_seed: int = 0
-    """Seed of a random split."""
+    """Seed of a random split, or of the validation questions drawn from train."""
     pack: int | None = None
     """Most cells trained fused as one batch; null = chosen by how long they take."""
     slots: int | None = None
@@ -84,9 +85,9 @@ class AblationConfig:
 
         Raises:
             DataError: if `given` is asked for and the data carries no sides.
-            ConfigError: if there is a `split_seed` but the split is not random.
+            ConfigError: if there is a `split_seed` but chance has no part in the split.
         """
-        from embedllm.experiment import choose_split
+        from embedllm.data.splits import choose_split
         from tune.data import check_split_seed
 
         split = choose_split(data, self.split, self.split_seed)

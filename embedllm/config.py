@@ -51,6 +51,10 @@ def _nearest(name: str, names: Sequence[str]) -> str:
     return f" (the nearest is {close[0]!r})" if close else ""
 
 
+SplitChoice = Literal["auto", "given", "random"]
+"""Names of the ways to divide questions; see :func:`embedllm.data.splits.choose_split`."""
+
+
 @dataclass(frozen=True)
 class FitConfig:
     """Everything that decides the outcome of one fit besides the data.

@@ -16,7 +16,7 @@ import numpy as np
 from embedllm.artifact import mean_probability, save_artifact
 from embedllm.config import FitConfig
 from embedllm.data.matrix import CorrectnessMatrix
-from embedllm.data.splits import Split, default_split, given_split, nested_subset, prompt_groups, random_split
+from embedllm.data.splits import Split, default_split, nested_subset, prompt_groups
 from embedllm.encoders import Encodings, encode_data
 from embedllm.errors import ConfigError, DataError, EmbedLLMError
 from embedllm.evaluation import (
@@ -140,23 +140,6 @@ def fit_and_compare(
     ]
     rows += _bounds(mean_probability(models, encodings.matrix[questions]), data, questions, side)
     return Comparison(data, split, config, encodings, results, rows)
-
-
-def choose_split(data: CorrectnessMatrix, choice: Literal["auto", "given", "random"], seed: int = 0) -> Split:
-    """The split by name: as the data gives it, random, or `auto`: given where the data names test questions, else
-    random. Where the data names no validation questions, a given split draws them from train.
-
-    Args:
-        data: the data to divide.
-        choice: its name.
-        seed: used where chance is involved; the result's own `seed` is None where it was not.
-
-    Raises:
-        DataError: if `given` is asked for and the data carries no sides, or sides but no training questions.
-    """
-    if choice == "given":
-        return given_split(data, seed=seed)
-    return random_split(data, seed=seed) if choice == "random" else default_split(data, seed=seed)
 
 
 def _check_labels(data: CorrectnessMatrix, questions: np.ndarray, split: Split, side: Side) -> None:

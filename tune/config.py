@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from embedllm.checks import not_among, not_counts, not_gpus, too_small
-from embedllm.config import PRESETS
+from embedllm.config import PRESETS, SplitChoice
 from embedllm.errors import ConfigError
 from tune.search.objectives import OBJECTIVES, PER_EPOCH_OBJECTIVES, Direction, Objective, read_objectives
 
 Sampler = Literal["tpe", "random", "qmc", "grid", "cmaes"]
 Pruner = Literal["none", "median", "hyperband", "successive-halving"]
-SplitChoice = Literal["auto", "given", "random"]
 
 
 @dataclass(frozen=True)
@@ -138,9 +137,10 @@ class SweepConfig:
     seed: int = 0
     """Seed of the sampler and the first seed of every fit."""
     split: SplitChoice = "auto"
-    """Validation and test questions: given by the data, random, or `auto` = given if complete, else random."""
+    """Validation and test questions: given by the data, random, or `auto` = given if the data names test questions, else random. A given
+    split without validation questions draws them from train."""
     split_seed: int = 0
-    """Seed of a random split."""
+    """Seed of a random split, or of the validation questions drawn from train."""
     pack: int | None = None
     """Trials trained together as one fused pack; null = chosen from the number of trials and slots."""
     slots: int | None = None

@@ -8,7 +8,7 @@ import numpy as np
 
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.simulate import simulate
-from embedllm.data.splits import Split, default_split, given_split, random_split
+from embedllm.data.splits import Split, choose_split
 from embedllm.errors import ConfigError
 from tune.config import SweepConfig
 
@@ -44,11 +44,7 @@ def load_data(config: SweepConfig) -> tuple[CorrectnessMatrix, Split]:
         data = simulate(models=SIMULATED_MODELS, questions=SIMULATED_QUESTIONS)
     else:
         data = CorrectnessMatrix.load(config.data)
-    if config.split == "given":
-        return data, given_split(data)
-    if config.split == "random":
-        return data, random_split(data, seed=config.split_seed)
-    return data, default_split(data, seed=config.split_seed)
+    return data, choose_split(data, config.split, config.split_seed)
 
 
 def check_split_seed(config: SweepConfig, split: Split) -> None:
@@ -59,10 +55,10 @@ def check_split_seed(config: SweepConfig, split: Split) -> None:
         split: as :func:`load_data` made it.
 
     Raises:
-        ConfigError: if there is one and the split is not random.
+        ConfigError: if there is one and chance has no part in the split.
     """
-    if config.split_seed and split.name != "random":
-        why = "split is given" if config.split == "given" else "the data gives a side to every question"
+    if config.split_seed and split.seed is None:
+        why = "split is given" if config.split == "given" else "the data gives all three sides"
         raise ConfigError(f"split_seed {config.split_seed} has no effect: {why}; add `--split random`")
 
 

@@ -53,7 +53,7 @@ def chosen_split(data: "CorrectnessMatrix", args: Namespace) -> "Split":
         UsageError: for a seed other than 0 where no chance is involved.
         DataError: if `given` is asked for and the data carries no sides, or sides but no training questions.
     """
-    from embedllm.experiment import choose_split
+    from embedllm.data.splits import choose_split
 
     split = choose_split(data, args.split, args.split_seed)
     if args.split_seed and split.seed is None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from embedllm.config import SplitChoice
 from embedllm.data.division import crossing_prompts, divided
 from embedllm.data.matrix import SPLIT_NAMES, CorrectnessMatrix
 from embedllm.errors import ConfigError, DataError
@@ -238,6 +239,23 @@ def default_split(data: CorrectnessMatrix, seed: int = 0) -> Split:
     if not present or ("train" in present and "test" not in present):
         return random_split(data, seed=seed)
     return given_split(data, seed=seed)
+
+
+def choose_split(data: CorrectnessMatrix, choice: SplitChoice, seed: int = 0) -> Split:
+    """The split by name: as the data gives it, random, or `auto`: given where the data names test questions, else
+    random. Where the data names no validation questions, a given split draws them from train.
+
+    Args:
+        data: the data to divide.
+        choice: its name.
+        seed: used where chance is involved; the result's own `seed` is None where it was not.
+
+    Raises:
+        DataError: if `given` is asked for and the data carries no sides, or sides but no training questions.
+    """
+    if choice == "given":
+        return given_split(data, seed=seed)
+    return random_split(data, seed=seed) if choice == "random" else default_split(data, seed=seed)
 
 
 def split_again(data: CorrectnessMatrix, name: str, seed: int | None) -> Split | None:
