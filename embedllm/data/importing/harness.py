@@ -16,7 +16,7 @@ import pyarrow.json as pajson
 
 from embedllm.data.importing.collector import Block
 from embedllm.data.importing.jsonlines import lines_of
-from embedllm.data.importing.labels import Place
+from embedllm.data.importing.labels import TASK_REMEDY, Place
 from embedllm.data.importing.problems import Problems
 
 METRICS = ("acc", "exact_match", "mc1", "pass@1", "em", "prompt_level_strict_acc")
@@ -56,10 +56,8 @@ def harness_blocks(path: Path, label: str | None, problems: Problems) -> Iterato
         if metric is None:
             numbers = [key for key, value in first.items() if isinstance(value, int | float) and key != "doc_id"]
             kind = f"logs without the metric {f'`{label}`' if label else ' or '.join(METRICS)}"
-            remedy = "leave these tasks out with --skip {}, or choose another metric with --columns.label"
-            problems.count(
-                kind, 1, [f"{name} (its numbers are {', '.join(numbers) or 'none'})"], remedy=remedy, name=task
-            )
+            example = f"{name} (its numbers are {', '.join(numbers) or 'none'})"
+            problems.count(kind, 1, [example], remedy=TASK_REMEDY, name=task)
             return
         prompt_type = _prompt_type(first)
         prompts = pa.array(_prompts_line_by_line(path) if prompt_type is None else [], pa.string())

@@ -11,6 +11,14 @@ from embedllm.data.importing.problems import Problems
 MAX_ATTEMPTS = 255
 """Attempts that fit a cell of the correctness matrix."""
 
+TASK_REMEDY = "leave these tasks out with --skip {}, or choose another metric with --columns.label"
+"""What to do about tasks of lm-evaluation-harness without labels; `{}` stands for their names."""
+_COLUMN_REMEDY = (
+    "leave columns that are no models out with --columns.ignore {}; round or threshold scores to 0 and 1 (shares of "
+    "several answers need a long table with a column `attempts`); if it is a long table, with a row per answer, use "
+    "--columns.model NAME --columns.label NAME"
+)
+
 _TRUTH_WORDS = {"true": 1.0, "false": 0.0}
 
 
@@ -110,16 +118,10 @@ def _refuse_labels(
     kind = f"{place.file}: labels that are {'fractions' if fractions else 'neither 0 nor 1'}"
     if place.task:
         kind = "metrics that are no labels of 0 or 1"
-        remedy, name = "leave these tasks out with --skip {}, or choose another metric with --columns.label", place.task
+        remedy, name = TASK_REMEDY, place.task
     elif place.column:
         kind = f"{place.file}: values other than 0 and 1 in columns taken for models"
-        remedy, name = (
-            (
-                "leave columns that are no models out with --columns.ignore {}; round or threshold scores to 0 and 1 "
-                "(shares of several answers need a long table with a column `attempts`)"
-            ),
-            place.column,
-        )
+        remedy, name = _COLUMN_REMEDY, place.column
     elif fractions:
         kind += "; a label is 0 or 1, or the share of right answers where a column `attempts` says out of how many"
     problems.count(kind, int(selected.sum()), place.values(label, selected), remedy=remedy, name=name)

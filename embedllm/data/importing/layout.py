@@ -29,6 +29,11 @@ _OFFICIAL |= {"question": "prompt_id", "model": "model_id"}
 _OFFICIAL_REQUIRED = ("question", "model", "label", "category")
 _ORDER_FILES = ("model_order.csv", "question_order.csv")
 _REQUIRED = {"long": ("model", "question", "label"), "wide": ("question",)}
+_OTHERWISE = {
+    "long": "; if it is a wide table, with a column per model, add --format wide",
+    "wide": "; if it is a long table, with a row per answer, add --columns.model NAME --columns.label NAME as well",
+}
+"""What to do where a table's layout was guessed, and wrongly."""
 _MANY_COLUMNS = 20  # above which a table with few rows may be turned by a quarter
 _LOGS = ("samples_*.jsonl", "samples_*.jsonl.gz")
 
@@ -206,11 +211,10 @@ def _table(
             f"`df.set_index({by!r}).T.rename_axis('question')`"
         )
         return None
-    wide = "; if it is a wide table, with a column per model, add --format wide"
     if format == "wide":
         # In a wide table only the question's own columns are not a model's; `label` and the like name none.
         found = {name: column for name, column in found.items() if name in QUESTION_COLUMNS}
-    hint = wide if guessed and format == "long" else ""
+    hint = _OTHERWISE[format] if guessed else ""
     refuse_lacking(tables[0], _REQUIRED[format], found, names, problems, hint)
     others = [name for name in names if name not in found.values()]
     models = tuple(name for name in others if not is_index(name)) if format == "wide" else ()

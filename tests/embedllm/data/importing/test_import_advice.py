@@ -18,7 +18,8 @@ def problems_of(source: Path, **options) -> tuple[str, ...]:
 def test_tables_that_are_neither_long_nor_wide(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,2\n")
     assert problems_of(tmp_path / "t.csv") == (
-        "t.csv has no question column; name it with --columns.question NAME; candidates: a, b",
+        "t.csv has no question column; name it with --columns.question NAME; candidates: a, b; if it is a long table, "
+        "with a row per answer, add --columns.model NAME --columns.label NAME as well",
     )
     assert problems_of(tmp_path / "t.csv", format="long") == (
         "t.csv has no model column and no question column and no label column; name them with --columns.model NAME "
@@ -68,6 +69,7 @@ def test_columns_of_a_wide_table_that_hold_no_labels_are_named_with_the_way_out(
     )
     remedy = (
         "; round or threshold scores to 0 and 1 (shares of several answers need a long table with a column `attempts`)"
+        "; if it is a long table, with a row per answer, use --columns.model NAME --columns.label NAME"
     )
     assert problems_of(tmp_path / "t.csv") == (
         "t.csv: values other than 0 and 1 in columns taken for models, 6 in all: '0.3' (column hard, row 1), 'A' "
