@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from ablations.cell import METHODS
 from embedllm.checks import not_among, not_counts, not_gpus, too_small
-from embedllm.config import PRESETS, FitConfig, preset
+from embedllm.config import PRESETS, FitConfig, SplitChoice, preset
 from embedllm.errors import ConfigError
 from tune.config import SweepConfig
 
@@ -40,8 +40,8 @@ class AblationConfig:
     methods: list[str] = field(default_factory=lambda: ["embedllm", "knn", "lookup", "lookup_predicted"])
     """Methods compared, where a design compares any: embedllm, knn, lookup, lookup_predicted, model_mean, logistic."""
     split: SplitChoice = "auto"
-    """Validation and test questions: given by the data, random, or `auto` = given if the data names test questions, else random. A given
-    split without validation questions draws them from train."""
+    """Validation and test questions: given by the data, random, or `auto` = given if the data names test questions,
+    else random. A given split without validation questions draws them from train."""
     split_seed: int = 0
     """Seed of a random split, or of the validation questions drawn from train."""
     pack: int | None = None

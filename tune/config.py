@@ -137,8 +137,8 @@ class SweepConfig:
     seed: int = 0
     """Seed of the sampler and the first seed of every fit."""
     split: SplitChoice = "auto"
-    """Validation and test questions: given by the data, random, or `auto` = given if the data names test questions, else random. A given
-    split without validation questions draws them from train."""
+    """Validation and test questions: given by the data, random, or `auto` = given if the data names test questions,
+    else random. A given split without validation questions draws them from train."""
     split_seed: int = 0
     """Seed of a random split, or of the validation questions drawn from train."""
     pack: int | None = None

@@ -73,8 +73,8 @@ def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
         shown,
         f"{facts['models']} models, {facts['test_questions']:,} test questions. Mean over {seeds_text(facts['seeds'])}"
         + ("; bands: pointwise 95 % t interval over seeds, sampling of the test questions not included, cut at "
-           "impossible values. Baselines trained on all questions are deterministic, so they have no band there." if _bands(facts)
-           else "; no bands with one seed."),
+           "impossible values. Baselines trained on all questions are deterministic, so they have no band there."
+           if _bands(facts) else "; no bands with one seed."),
     )  # fmt: skip
 
 
