@@ -224,7 +224,7 @@ class _RoomyLogLocator(LogLocator):
             if len(shown) and len(inside) < 2:
                 break  # a log axis with one number on it has no scale
             shown = ticks
-            if self._fit(inside, vmin, vmax):
+            if len(inside) > 1 and self._fit(inside, vmin, vmax):  # over many decades matplotlib gives none but powers
                 break
         return shown
 

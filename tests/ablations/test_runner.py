@@ -178,7 +178,7 @@ def test_what_is_found_about_the_cluster_is_told_with_the_plan(
     told: list[str] = []
     Ablation.prepare(toy(), config.replace(methods=["lookup"]), data).run(on_plan=told.append)
     assert told == [
-        "1 of 2 nodes are dead and left out: 10.0.0.2\n8 cells, 1 batch at a time, on 1 CPU each",
+        "1 of 2 nodes is dead and left out: 10.0.0.2\n8 cells, 1 batch at a time, on 1 CPU each",
     ]
 
 

@@ -119,9 +119,10 @@ def test_without_embedllm_nothing_is_compared(make_results, power_law, pool, con
 
 @pytest.mark.parametrize(("models", "simulated", "shown"), [(112, False, True), (112, True, False), (6, False, False)])
 def test_the_papers_table_goes_with_the_papers_data_only(
-    models, simulated, shown, make_results, power_law, pool, config
+    models, simulated, shown, make_results, power_law, pool, config, monkeypatch
 ):
     count = 400
+    monkeypatch.setattr("ablations.training_size.tables.PAPER_FULL", count * 0.8)
     chosen = np.linspace(0, pool.num_questions - 1, count).astype(int)
     table = pool.questions.take(chosen)
     rows = np.arange(models) % pool.num_models
@@ -135,6 +136,8 @@ def test_the_papers_table_goes_with_the_papers_data_only(
     assert set(data.benchmarks) == set(BENCHMARK_SIZES)
     paper = make_tables(make_results(power_law), data, config, tuned=False)["paper"]
     assert (len(paper) == 14) == shown
+    monkeypatch.setattr("ablations.training_size.tables.PAPER_FULL", 29_673)
+    assert make_tables(make_results(power_law), data, config, tuned=False)["paper"].empty, "a subset of its questions"
 
 
 def test_tables_survive_parquet_and_say_what_was_run(make_results, power_law, pool, config, tmp_path):
