@@ -1,6 +1,7 @@
 """One run of a sweep as the user sees it: what is searched, progress, leaderboard, the winner, where MLflow is."""
 
 import dataclasses
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -88,7 +89,7 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
                 on_searched=drawing.start,
             )
         standings = Standings.read(result.folder)
-        print(_report(result, standings, tracker.tracking_uri))
+        _say(_report(result, standings, tracker.tracking_uri))
         artifacts, candidate = _artifacts(result, standings, drawing), _candidate(result)
     except BaseException as error:
         tracker.finish("KILLED" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "FAILED")
@@ -101,8 +102,16 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
         candidate=candidate,
     )
     if tracker.registered is not None:
-        print(f"\n{_served(tracker.registered, tracker.tracking_uri)}")
+        _say(f"\n{_served(tracker.registered, tracker.tracking_uri)}")
     return EXIT_INTERRUPTED if interrupted else 0
+
+
+def _say(text: str) -> None:
+    """Print a result. Where its reader has gone, as in `| head`, what is left to do is done all the same."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # to the end of the process
 
 
 class _News:
@@ -174,7 +183,7 @@ def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
         retry = f"run `python -m tune report {_typed(standings.path)}` to try again"
         _note(f"warning: no report: {type(error).__name__}: {error}; {retry}")
         return []
-    print(f"Report: {_shortest(page)}")
+    _say(f"Report: {_shortest(page)}")
     return [page, standings.path / FIGURES_FOLDER]
 
 

@@ -26,7 +26,7 @@ from tune.figures.axes import log_ticks
 from tune.figures.selection import NONE_COMPLETE, NotDrawn, better_word, quantity_title, sentence, visible_limit
 from tune.records import TrialRecord
 from tune.results.leaderboard import baseline_record
-from tune.results.pareto import comparable_trials, objective_value, pareto_front
+from tune.results.pareto import comparable_trials, compares_budgets, objective_value, pareto_front
 from tune.search.objectives import COSTS, Objective
 
 NAME = "pareto"
@@ -111,6 +111,8 @@ class ParetoInfo:
         )
         if len(self.objectives) == 2:
             text += " The line is the best that can be reached at each cost."
+        if len({point.epochs for point in self.front}) > 1 and not compares_budgets(self.objectives):
+            text += " Trials with different numbers of epochs are not compared: each number has a front of its own."
         if self.beyond:
             text += f" {self.beyond} far worse than the others lie beyond the axes."
         if self.baseline is not None:
@@ -180,7 +182,7 @@ def _draw_panel(panel: Axes, info: ParetoInfo, upward: int, rightward: int) -> N
 
 def _steps(info: ParetoInfo) -> list[list[ParetoPoint]]:
     """The front of each budget, from the cheapest in the second objective on."""
-    apart = all(objective.name != "epochs" for objective in info.objectives)
+    apart = not compares_budgets(info.objectives)
     fronts: dict[int, list[ParetoPoint]] = {}
     for point in sorted(info.front, key=lambda point: info.objectives[1].sign * point.values[1]):
         fronts.setdefault(point.epochs if apart else 0, []).append(point)

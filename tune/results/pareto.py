@@ -26,6 +26,9 @@ COST_TITLES = {
     "parameters": "parameters",
 }
 
+BUDGETS = ("epochs", "seconds")
+"""Objectives that measure what a trial's epochs cost."""
+
 
 def objective_values(records: Sequence[TrialRecord], objectives: Sequence[Objective]) -> np.ndarray:
     """Values to minimise, float64 of shape (records, objectives): those to maximise are negated, missing ones NaN."""
@@ -50,8 +53,8 @@ def comparable_trials(records: Sequence[TrialRecord], objectives: Sequence[Objec
 def pareto_front(records: Sequence[TrialRecord], objectives: Sequence[Objective]) -> list[TrialRecord]:
     """The trials that are not dominated: no other is at least as good in every objective and better in one.
 
-    Trials of equal values are all in it. Trials of different full budgets are not compared, unless `epochs` is an
-    objective: each budget has a front of its own, and the result holds them all.
+    Trials of equal values are all in it. Trials of different full budgets are not compared, unless what epochs cost is
+    an objective (see :func:`compares_budgets`): each budget has a front of its own, and the result holds them all.
 
     Args:
         records: of one sweep, in any order; pruned, failed and running trials and the baseline are passed over.
@@ -61,7 +64,7 @@ def pareto_front(records: Sequence[TrialRecord], objectives: Sequence[Objective]
         The best in the first objective first, ties by the next objective, then by trial number.
     """
     trials = comparable_trials(records, objectives)
-    budget_counts = any(objective.name == "epochs" for objective in objectives)
+    budget_counts = compares_budgets(objectives)
     trials.sort(key=lambda record: 0 if budget_counts else record.config.epochs)
     found = []
     for _, group in groupby(trials, key=lambda record: 0 if budget_counts else record.config.epochs):
@@ -70,6 +73,11 @@ def pareto_front(records: Sequence[TrialRecord], objectives: Sequence[Objective]
         kept = non_dominated(values)
         found += [(tuple(values[place]), members[place].trial, members[place]) for place in np.flatnonzero(kept)]
     return [record for _, _, record in sorted(found, key=lambda item: item[:2])]
+
+
+def compares_budgets(objectives: Sequence[Objective]) -> bool:
+    """Whether trials of different epochs compete on one front: where what more epochs cost is itself an objective."""
+    return any(objective.name in BUDGETS for objective in objectives)
 
 
 def non_dominated(values: np.ndarray) -> np.ndarray:
@@ -158,12 +166,13 @@ def front_sentences(records: Sequence[TrialRecord], objectives: Sequence[Objecti
         return [f"No Pareto front of {listed} yet: no trial is complete."]
     compared = len(comparable_trials(records, objectives))
     lines = []
-    mixed = len({record.config.epochs for record in front}) > 1 and all(o.name != "epochs" for o in objectives)
+    mixed = len({record.config.epochs for record in front}) > 1 and not compares_budgets(objectives)
     if len(objectives) == 2 and len(front) > 1 and not mixed:
         lines.append(_trade_off(front, objectives))
     lines.append(
         f"Pareto front of {listed} on validation questions: {len(front)} of {compared} complete "
-        f"{'trials' if compared > 1 else 'trial'}; no other trial is at least as good as one of them in "
+        f"{'trials' if compared > 1 else 'trial'}; no other trial {'of as many epochs ' if mixed else ''}"
+        f"is at least as good as one of them in "
         f"{'both' if len(names) == 2 else 'all'} and better in one. {spread_text(records).capitalize()}."
     )
     if mixed:

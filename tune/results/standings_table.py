@@ -5,6 +5,7 @@ from typing import Literal
 
 from rich.console import Console
 
+from embedllm.errors import ConfigError
 from tune.records import TrialState
 from tune.results.footnotes import unranked_footnotes
 from tune.results.leaderboard_table import render
@@ -40,6 +41,8 @@ def standings_text(
         return render(frame, standings.objective, format=format, footnotes=standings.footnotes(), console=console)
     goals, records = standings.config.goals, standings.records
     if top is not None:
+        if top < 1:
+            raise ConfigError(f"invalid leaderboard: top must be at least 1 but is {top}")
         top = max(top, len(pareto_front(records, goals)))
     frame = front_frame(records, goals, frame=standings.frame(states=states), top=top, sort=sort)
     notes = [*front_sentences(records, goals), *unranked_footnotes(records, goals[0].name, standings.intervals)]

@@ -1,5 +1,7 @@
 """The Pareto front against its definition, and what is said about it."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -48,7 +50,7 @@ def naive_front(records: list[TrialRecord], objectives: list[Objective]) -> set[
         return found
 
     def dominates(other: TrialRecord, record: TrialRecord) -> bool:
-        if other.config.epochs != record.config.epochs and all(o.name != "epochs" for o in objectives):
+        if other.config.epochs != record.config.epochs and all(o.name not in ("epochs", "seconds") for o in objectives):
             return False
         pairs = list(zip(values(other), values(record), strict=True))
         return all(a <= b for a, b in pairs) and any(a < b for a, b in pairs)
@@ -112,6 +114,19 @@ def test_the_sentence_answers_how_many_evaluations_are_needed() -> None:
         "Pareto front of val log-loss and training questions on validation questions: 4 of 5 complete trials; "
         "no other trial is at least as good as one of them in both and better in one. Mean ± sd over 3 seeds.",
     ]
+
+
+def test_seconds_are_what_epochs_cost_so_that_budgets_compete() -> None:
+    records = [
+        dataclasses.replace(trial(0, 0.5, 100, epochs=4), seconds=2.0),
+        dataclasses.replace(trial(1, 0.6, 100, epochs=2), seconds=3.0),
+        dataclasses.replace(trial(2, 0.7, 100, epochs=2), seconds=1.0),
+    ]
+    objectives, _ = read_objectives(["val_log_loss", "seconds"])
+    assert [record.trial for record in pareto_front(records, objectives)] == [0, 2], "trial 1 is worse and slower"
+    sizes, _ = read_objectives(["val_log_loss", "training_questions"])
+    assert [record.trial for record in pareto_front(records, sizes)] == [0, 1]
+    assert "no other trial of as many epochs is at least as good" in " ".join(front_sentences(records, sizes))
 
 
 def test_sentences_of_other_fronts() -> None:
