@@ -8,7 +8,7 @@ import numpy as np
 
 from embedllm.artifact import Artifact
 from embedllm.data.matrix import CorrectnessMatrix
-from embedllm.data.splits import Split, default_split, given_split, random_split
+from embedllm.data.splits import Split, default_split, split_again
 from embedllm.encoders import encode_with
 from embedllm.errors import DataError
 from embedllm.evaluation import Labels, benchmark_table, evaluate, model_table, oracle
@@ -111,11 +111,7 @@ def _own_split(artifact: Artifact, data: CorrectnessMatrix) -> Split:
         DataError: if that gives another one: its test questions may have been trained on.
     """
     trained = artifact.metadata["split"]
-    split = None
-    if trained["name"] == "given":
-        split = given_split(data)
-    elif trained["name"] == "random" and trained["seed"] is not None:
-        split = random_split(data, seed=trained["seed"])
+    split = split_again(data, trained["name"], trained["seed"])
     if split is None or not _is_recorded(split, trained):
         raise DataError(
             "the data to evaluate on",

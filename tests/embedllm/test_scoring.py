@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from embedllm import CorrectnessMatrix, fit_and_compare, preset
 from embedllm.artifact import CONFIG_FILE, load_artifact
 from embedllm.data import Split, leave_out, random_split, simulate
+from embedllm.data.splits import choose_split
 from embedllm.encoders import LsaEncoder
 from embedllm.errors import DataError
 from embedllm.evaluation import METRICS
@@ -54,6 +56,21 @@ def test_its_own_test_questions_are_found_again(
     [row] = score_artifact(load_artifact(comparison.save(tmp_path / "artifact")), data).rows
     assert row["questions"] == len(comparison.split.test)
     assert [row[name] for name in METRICS] == pytest.approx([comparison.rows[0][name] for name in METRICS], abs=1e-6)
+
+
+def test_validation_questions_drawn_from_a_given_train_are_found_again(tmp_path: Path) -> None:
+    data = simulate(models=5, questions=120, seed=3)
+    sides = pa.array(["test" if number % 4 == 0 else "train" for number in range(data.num_questions)])
+    table = data.questions.set_column(data.questions.schema.get_field_index("split"), "split", sides)
+    given = CorrectnessMatrix(data.correct, data.attempts, table, data.models, {})
+    for seed in (0, 5):
+        comparison = fit_and_compare(given, CONFIG, seeds=1, split=choose_split(given, "auto", seed))
+        assert np.array_equal(comparison.split.test, np.arange(0, 120, 4)), "the user's test questions stay test"
+        [row] = score_artifact(load_artifact(comparison.save(tmp_path / f"artifact{seed}")), given).rows
+        assert row["questions"] == 30
+        assert [row[name] for name in METRICS] == pytest.approx(
+            [comparison.rows[0][name] for name in METRICS], abs=1e-6
+        )
 
 
 SPLITS: list[Callable[[CorrectnessMatrix], Split]] = [
