@@ -57,7 +57,7 @@ def test_the_example_of_the_documentation_is_a_command(folder: Path, data_folder
     assert process.returncode == 0, output
     assert "cells   4: 4 embedllm" in output
     assert "- The lowest test log-loss" in output
-    assert "but: One split of the questions; 2 seeds." in output
+    assert "caveat: One split of the questions; 2 seeds." in output
     assert (folder / "out" / "weight-decay" / "figures" / "log_loss.png").stat().st_size > 5000
 
 
