@@ -115,7 +115,7 @@ def test_ctrl_c_ends_with_130_and_everything_in_its_place(home: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 130, output
-    assert "Ended early: interrupted. `python -m tune resume s` goes on." in output
+    assert "Ended early: interrupted. Run `python -m tune resume s` to continue." in output
     assert "Registered:" not in output, "there is no winner yet"
     records = read_records(home / "s")
     assert not [record for record in records if record.state == "RUNNING"]

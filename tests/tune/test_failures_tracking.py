@@ -125,7 +125,7 @@ def test_a_server_that_dies_gets_everything_when_it_is_back(
         assert conduct(sweep(tracking_uri=uri)) == 0
     assert "Trials: 9 complete, 0 failed." in capsys.readouterr().out
     assert f"MLflow at {uri} cannot be written to (" in caplog.text
-    assert f"trials wait in {folder / OUTBOX_FILE}; `python -m tune resume {folder}` delivers them" in caplog.text
+    assert f"in {folder / OUTBOX_FILE}; run `python -m tune resume {folder}` to deliver what is missing" in caplog.text
     assert (folder / OUTBOX_FILE).exists()
 
     with server(tmp_path / "server", port):
