@@ -49,5 +49,5 @@ def test_the_same_front_at_any_pack_size_and_a_longer_one_after_a_resume(tmp_pat
     text = standings_text(Standings.read(tmp_path / "two"), top=1)
     shown = [line.split()[1] for line in text.splitlines() if line.startswith("yes")]
     assert shown == list(map(str, front)), "the front is shown whole"
-    assert f"{len(front)} trials are on it of 12 complete" in " ".join(text.split())
+    assert f"on validation questions: {len(front)} of 12 complete trials" in " ".join(text.split())
     assert "Ranked by" not in text
