@@ -165,9 +165,7 @@ class Group:
         self.to_embeddings = slopes["model_embeddings"][:, number::groups]
         self.to_others = slopes["model_embeddings"] if groups > 1 else None
         self.to_projection, self.to_bias = slopes["projection"], slopes["bias"][:, None, :]
-        self.to_head = slopes["head_weight"]
-        signs = torch.tensor([[-1.0], [1.0]], device=parameters.device)  # rows of the head: wrong, right
-        self.signs = signs.expand(len(parameters), 2, self.embeddings.shape[1]).contiguous()
+        self.to_head_wrong, self.to_head_right = (slopes["head_weight"][:, row : row + 1] for row in (0, 1))
         self.to_offset_wrong, self.to_offset_right = (slopes["head_bias"][:, row, None, None] for row in (0, 1))
 
     def fold_head(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -180,7 +178,8 @@ class Group:
         if self.to_others is not None:
             self.to_others.zero_()
         torch.mul(into_scaled, difference, out=self.to_embeddings)
-        torch.bmm(self.signs, into_scaled.mul_(self.embeddings), out=self.to_head)
+        torch.sum(into_scaled.mul_(self.embeddings), 1, keepdim=True, out=self.to_head_right)
+        torch.neg(self.to_head_right, out=self.to_head_wrong)
         torch.sum(into_offset, (1, 2), keepdim=True, out=self.to_offset_right)
         torch.neg(self.to_offset_right, out=self.to_offset_wrong)
 
@@ -203,10 +202,11 @@ def collapsed_gradient(group: Group, batch: Batch) -> None:
         into_weights = torch.bmm(pulled.mT, batch.questions).view_as(weights)
     else:
         through_norms = weights.mul_(_noise_pull(by_stream, batch.noise, batch.noise_level, norms))
-        into_weights = torch.baddbmm(through_norms.view(stacked), pulled.mT, batch.questions).view_as(weights)
+        into_weights = through_norms.view(stacked).baddbmm_(pulled.mT, batch.questions).view_as(weights)
     into_scaled = torch.baddbmm(into_offset * group.bias, into_weights, group.projection)
     torch.bmm(into_weights.mT, scaled, out=group.to_projection)
-    torch.bmm(into_offset.mT, scaled, out=group.to_bias)
+    # Sums, because PyTorch multiplies member by member where the result lies among other parameters.
+    torch.sum(scaled.mul_(into_offset), 1, keepdim=True, out=group.to_bias)
     group.write_head_gradient(into_scaled, difference, into_offset)
 
 
