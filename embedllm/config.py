@@ -84,14 +84,16 @@ class FitConfig:
     than a tenth of the training questions, so that small data gets enough steps."""
     model_groups: int | None = None
     """Deal the models into this many groups; a batch is then one group on this many times the questions: equally many
-    pairs, for which exact noise is cheaper. None = as many as keep a batch below 129 questions; 1 with other noise.
-    With 1, losses follow the official loop epoch by epoch; with more, embeddings move more slowly at first."""
+    pairs, for which exact noise is cheaper. None = as many as keep a batch at no more than 128 questions; 1 with noise
+    per question. With 1, losses follow the official loop epoch by epoch; with more, embeddings move more slowly at
+    first."""
     epochs: int = 50
     """Passes over the training questions."""
     schedule: Literal["constant", "one-cycle"] = "constant"
     """Learning-rate schedule."""
     keep: Literal["best", "last"] = "best"
-    """Keep the parameters of the epoch with the lowest validation log-loss, or the last epoch's."""
+    """Keep the parameters of the epoch with the lowest validation log-loss, or the last epoch's, as the official code
+    does."""
     patience: int | None = None
     """Stop after this many epochs without a better validation log-loss; None = never stop early."""
     seed: int = 0

@@ -15,6 +15,8 @@ from embedllm.errors import EmbedLLMError
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
+logger = logging.getLogger(__name__)
+
 _BATCH_TEXTS = {"cpu": 32, "cuda": 256}
 _BATCH_CHARACTERS = {"cpu": 32_768, "cuda": 524_288}
 """Bounds of a batch, in texts and in padded characters (about 4 per token): long texts come in smaller batches."""
@@ -52,7 +54,8 @@ class PretrainedEncoder:
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> np.ndarray:
         """Encodings of `texts`, as the model gives them: float32 of shape (texts, width).
 
-        Each different text is encoded once, in batches of similar length.
+        Each different text is encoded once, in batches of similar length. A warning tells how many are longer than what
+        the model reads.
 
         Raises:
             EmbedLLMError: if the model cannot be loaded, or gives numbers that are not finite.
@@ -70,6 +73,12 @@ class PretrainedEncoder:
                 encoded = model.encode(batch, batch_size=len(batch), show_progress_bar=False, convert_to_numpy=True)
                 rows.append(np.asarray(encoded, dtype=np.float32))
                 advance(len(batch))
+            cut = _count_cut(model, distinct)
+        if cut:
+            logger.warning(
+                "%s reads the first %d tokens of a text: of %d different texts %s longer, and what follows is not seen",
+                *(self.name, model.max_seq_length, len(distinct), "1 is" if cut == 1 else f"{cut:,} are"),
+            )
         matrix = np.concatenate(rows)
         if not np.isfinite(matrix).all():
             broken = distinct[int(np.argmin(np.isfinite(matrix).all(axis=1)))]
@@ -106,6 +115,18 @@ def _batches(texts: Sequence[str], device: str, longest: int) -> Iterator[Sequen
         size = max(1, min(_BATCH_TEXTS[kind], _BATCH_CHARACTERS[kind] // characters))
         yield texts[start : start + size]
         start += size
+
+
+def _count_cut(model: "SentenceTransformer", texts: Sequence[str]) -> int:
+    """How many texts have more tokens than the model reads; 0 for models whose tokens cannot be told."""
+    from transformers import PreTrainedTokenizerBase
+
+    limit, tokenizer = model.max_seq_length, model.tokenizer
+    if not isinstance(limit, int) or not isinstance(tokenizer, PreTrainedTokenizerBase):
+        return 0
+    # A token is at least a byte, so that most texts need not be divided into tokens again.
+    candidates = [text for text in texts if len(text.encode()) > limit]
+    return sum(len(ids) > limit for ids in tokenizer(candidates, verbose=False)["input_ids"]) if candidates else 0
 
 
 def _longest(model: "SentenceTransformer") -> int:

@@ -61,6 +61,16 @@ class TestMiniLM:
         minilm.encode(["a", "b", "a", "a"], progress=True)
         assert "2/2" in capsys.readouterr().err
 
+    def test_a_warning_tells_how_many_texts_are_cut(self, minilm, caplog):
+        # "word " is one token; two more mark start and end.
+        just_fits, too_long = "word " * 254, "word " * 255
+        minilm.encode([just_fits, "short"])
+        assert caplog.messages == []
+        minilm.encode([just_fits, too_long, too_long, "short"])
+        minilm.encode([too_long, too_long + "word"])
+        told = "all-MiniLM-L6-v2 reads the first 256 tokens of a text: of %s longer, and what follows is not seen"
+        assert caplog.messages == [told % "3 different texts 1 is", told % "2 different texts 2 are"]
+
     def test_state_restores_without_loading(self, minilm, monkeypatch):
         values, arrays = minilm.state()
         assert arrays == {}
@@ -96,6 +106,7 @@ def test_batches_hold_all_texts_and_shrink_with_their_length():
 def test_numbers_that_are_not_finite_are_refused(monkeypatch):
     class Broken:
         max_seq_length = 128
+        tokenizer = None
         device = type("Device", (), {"type": "cpu"})
 
         def encode(self, batch, **options):
