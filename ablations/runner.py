@@ -220,13 +220,12 @@ class Ablation:
         return families(self.plan, cells, self.data)
 
     def payload(self, cells: Sequence[Cell]) -> "DesignPayload":
-        """What workers read; pretrained encoders encode here, before any worker starts, for one may be missing."""
+        """What workers read; pretrained encoders encode before any worker starts, for one may be missing."""
         from ablations.worker import DesignPayload
-        from embedllm.encoders import encode_data
+        from tune.data import encode
 
-        pretrained = {
-            name: encode_data(self.data, name, fit_on=None, progress=True).matrix for name in self._pretrained(cells)
-        }
+        encodings = encode(sorted(self._pretrained(cells)), self.data, None, self.config.address)
+        pretrained = {name: found.matrix for name, found in encodings.items()}
         return DesignPayload(self.data, self.plan, Encodings.of(self.plan).questions, pretrained)
 
     def _pretrained(self, cells: Sequence[Cell]) -> set[str]:

@@ -62,8 +62,31 @@ def check_split_seed(config: SweepConfig, split: Split) -> None:
         raise ConfigError(f"split_seed {config.split_seed} has no effect: {why}; add `--split random`")
 
 
-def encode(encoders: Sequence[str], data: CorrectnessMatrix, split: Split) -> "dict[str, Encodings]":
-    """Encode the questions with every encoder: once, cached, before any trial starts: one may be missing."""
-    from embedllm.encoders import encode_data
+def encode(
+    encoders: Sequence[str], data: CorrectnessMatrix, split: Split | None, address: str | None = None
+) -> "dict[str, Encodings]":
+    """Encode the questions with every encoder: once, cached, before any trial starts: one may be missing.
 
-    return {name: encode_data(data, name, fit_on=split.train, progress=True) for name in encoders}
+    Args:
+        encoders: names.
+        data: the questions.
+        split: training questions, for encoders that are fitted; None where there is none among them.
+        address: Ray cluster whose workers encode with pretrained encoders; None = this process does.
+    """
+    from embedllm.encoders import PretrainedEncoder, encode_data
+
+    def on_cluster(encoder: PretrainedEncoder, texts: Sequence[str]) -> np.ndarray:
+        from tune.engine.encoding import encode_on_cluster
+
+        return encode_on_cluster(encoder, texts, address=address)
+
+    return {
+        name: encode_data(
+            data,
+            name,
+            fit_on=None if split is None else split.train,
+            progress=True,
+            elsewhere=None if address is None else on_cluster,
+        )
+        for name in encoders
+    }

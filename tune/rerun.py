@@ -39,7 +39,7 @@ def rerun(path: str | os.PathLike[str], trial: "int | Literal['paper']") -> tupl
     if kept.state == "RUNNING":
         raise ConfigError(f"trial {trial} of {folder.path} has not finished; wait for it, or resume the sweep first")
     config = kept.config
-    sweep = Sweep.open(path, encoders=[config.encoder])
+    sweep = Sweep.open(path, encoders=[config.encoder], here=True)
     source = SweepData(sweep.data, sweep.split, {config.encoder: sweep.encodings[config.encoder].matrix})
     fitter = PackFitter.here(source, folder.config, seeds=folder.config.seeds)
     [again] = fitter.fit(Pack(((kept.trial, config),), kept.role))

@@ -110,18 +110,21 @@ class Sweep:
         data, split = load_data(config)
         check_split_seed(config, split)
         distributions(config.space, len(split.train))
-        encodings = encode(config.space.encoder, data, split)
+        encodings = encode(config.space.encoder, data, split, config.address)
         sizes = {side: len(getattr(split, side)) for side in SPLIT_NAMES}
         revisions = {name: found.encoder.revision for name, found in encodings.items()}
         return cls(SweepFolder.create(config, data.digest, sizes, revisions, path=path), data, split, encodings)
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], encoders: Sequence[str] | None = None) -> "Sweep":
+    def open(
+        cls, path: str | os.PathLike[str], encoders: Sequence[str] | None = None, *, here: bool = False
+    ) -> "Sweep":
         """Prepare an existing sweep.
 
         Args:
             path: the sweep's folder.
             encoders: encoders wanted; None = all of the space.
+            here: leave the cluster out of it, where the sweep names one; questions are encoded by this process.
 
         Raises:
             ConfigError: if `path` is no sweep, or its data or an encoder has changed.
@@ -133,7 +136,8 @@ class Sweep:
                 f"the data of {folder.path} has changed: its digest is {data.digest}, "
                 f"the sweep began with {folder.digest}; trials on different data cannot be compared: start a new sweep"
             )
-        encodings = encode(encoders or folder.config.space.encoder, data, split)
+        address = None if here else folder.config.address
+        encodings = encode(encoders or folder.config.space.encoder, data, split, address)
         for name, found in encodings.items():
             now = found.encoder.revision
             began = folder.encoders.get(name, now)

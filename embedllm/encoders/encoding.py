@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from embedllm.encoders.protocol import Encodings, QuestionEncoder
 from embedllm.encoders.registry import load_encoder, lsa_width, needs_fitting
 from embedllm.errors import ConfigError
 
+Elsewhere = Callable[[PretrainedEncoder, Sequence[str]], np.ndarray]
+"""Encodes texts as the encoder given would, but not in this process: on the workers of a cluster, say."""
+
 
 def encode_data(
     data: CorrectnessMatrix,
@@ -23,6 +27,7 @@ def encode_data(
     cache_dir: Path | None = None,
     device: str | None = None,
     progress: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Encodings:
     """Encodings of every question of `data`; from the cache where they are in it.
 
@@ -33,6 +38,7 @@ def encode_data(
         cache_dir: folder of the cache; None is `EMBEDLLM_CACHE` or `~/.cache/embedllm`.
         device: where a pretrained encoder runs; None takes a GPU if there is one.
         progress: show a progress bar on standard error.
+        elsewhere: encodes, with a pretrained encoder, what the cache does not hold; None = here.
 
     Raises:
         ConfigError: if `lsa` has no training questions to be fitted on, or some that the data does not have.
@@ -43,7 +49,7 @@ def encode_data(
     question_encoder = (
         _fitted_lsa(data, encoder, fit_on, cache) if needs_fitting(encoder) else load_encoder(encoder, device=device)
     )
-    matrix, cached = _encoded(data, question_encoder, cache, progress)
+    matrix, cached = _encoded(data, question_encoder, cache, progress, elsewhere)
     if isinstance(question_encoder, PretrainedEncoder):
         # A fresh one: it knows its width without loading the model, and a model that was loaded is freed.
         question_encoder = PretrainedEncoder(question_encoder.source, width=matrix.shape[1], device=device)
@@ -69,14 +75,21 @@ def encode_with(
 
 
 def _encoded(
-    data: CorrectnessMatrix, encoder: QuestionEncoder, cache: EncodingCache, progress: bool
+    data: CorrectnessMatrix,
+    encoder: QuestionEncoder,
+    cache: EncodingCache,
+    progress: bool,
+    elsewhere: Elsewhere | None = None,
 ) -> tuple[np.ndarray, bool]:
     """Encodings, and whether they were in the cache."""
-    entry, cached = cache.fetch(
-        encoder.name,
-        ["encodings", encoder.name, encoder.revision, text_digest(data.prompts)],
-        lambda: Entry({"encodings": encoder.encode(data.prompts, progress=progress)}),
-    )
+
+    def encode() -> Entry:
+        if elsewhere is not None and isinstance(encoder, PretrainedEncoder):
+            return Entry({"encodings": elsewhere(encoder, data.prompts)})
+        return Entry({"encodings": encoder.encode(data.prompts, progress=progress)})
+
+    key = ["encodings", encoder.name, encoder.revision, text_digest(data.prompts)]
+    entry, cached = cache.fetch(encoder.name, key, encode)
     return entry.arrays["encodings"], cached
 
 
