@@ -32,9 +32,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: Namespace) -> None:
     """Ask the autoscaler, wait, and say what there is; fails if they do not come in time."""
     if args.gpus < 0 or args.cpus < 0 or not args.gpus + args.cpus:
-        raise ConfigError(
-            f"gpus is {args.gpus} and cpus is {args.cpus}; ask for at least one of either, and none below 0"
-        )
+        given = f"gpus is {args.gpus} and cpus is {args.cpus}"
+        raise ConfigError(f"{given}; ask for at least one of either, and for no negative number")
     if not args.minutes > 0:
         raise ConfigError(f"minutes must be positive but is {args.minutes:g}")
 

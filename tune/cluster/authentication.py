@@ -1,7 +1,7 @@
 """Whether the cluster settles who may use it: Ray's token authentication.
 
-With it, whoever has no token can neither join nor run code. `ray start` on the head turns it on by itself where it finds
-a token, workers do not: a file that says nothing gives an open cluster, or one whose workers never join.
+With it, whoever has no token can neither join nor run code. `ray start` on the head turns it on by itself where it
+finds a token, on workers it does not: a file that says nothing gives an open cluster, or one no worker ever joins.
 """
 
 import re

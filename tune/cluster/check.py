@@ -109,7 +109,7 @@ def _keys_of_provider(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _news(prepared: Prepared, ours: Sequence[Finding]) -> list[Finding]:
-    """What Ray said that was not said already, in more words: it stops at the first error, and names the key at most."""
+    """What Ray said that was not said already, in more words: it stops at its first error."""
     ours_errors = [finding.key for finding in ours if finding.level == "error"]
     told = {part for key in ours_errors for part in key.replace("[", ".").split(".")}
     return [

@@ -18,9 +18,8 @@ INSTALL = re.compile(r"\b(?:pip3?|uv)\b[^;&|\n]*\binstall\b([^;&|\n]*)")
 RAY_PINNED = re.compile(r"\bray(?:\[[\w,-]*\])?\s*===?\s*(\d+(?:\.\d+)*)|\bray-(\d+(?:\.\d+)*)\S*\.whl")
 RAY_NAMED = re.compile(r"(?:^|[\s'\"])ray(?:\[[\w,-]*\])?(?=$|[\s'\"<>=~!@])")
 CONSTRAINED = re.compile(r"(?:^|\s)(?:-c|--constraints?)[\s=]*\S")
-THIS_PROGRAM = re.compile(
-    rf"{PACKAGE.replace('-', '[-_]')}|(?:^|\s)(?:-e|--editable)[\s=]|(?:^|\s)['\"]?(?:\.|~/|/|\$)\S*"
-)
+THIS_PROGRAM = re.compile(r"embedllm[-_]tune|(?:^|\s)(?:-e|--editable)[\s=]|(?:^|\s)['\"]?(?:\.|~/|/|\$)")
+VALUED_OPTION = re.compile(r"(?:^|\s)(?:-c|--constraints?|-r|--requirement|-t|--target)[\s=]*\S+")
 IMAGE_TAG = re.compile(r"rayproject/ray(?:-ml)?:(\d+\.\d+\.\d+)(?:\.\w+)?(?:-py3?(\d{2,3}))?")
 PYTHON = re.compile(r"python=?=?\s?=?(3\.\d+)\b|--python[\s=](3\.\d+)\b|\bpy(3\d{2})\b")
 
@@ -53,9 +52,7 @@ def installed(launch: Launch) -> Installed:
     image = IMAGE_TAG.search(launch.image or "")
     pins = [next(filter(None, found)) for text in installs for found in RAY_PINNED.findall(text)]
     # Options' values are no packages: `-c ./constraints.txt` installs nothing.
-    bare = [
-        re.sub(r"(?:^|\s)(?:-c|--constraints?|-r|--requirement|-t|--target)[\s=]*\S+", " ", text) for text in installs
-    ]
+    bare = [VALUED_OPTION.sub(" ", text) for text in installs]
     program = any(THIS_PROGRAM.search(text) for text in bare)
     pythons = [next(filter(None, found)) for found in PYTHON.findall(commands)]
     python = _minor(pythons[-1]) if pythons else None
@@ -142,7 +139,7 @@ def _allowed() -> tuple[SpecifierSet, SpecifierSet]:
         return SpecifierSet(), SpecifierSet()
     needs = (Requirement(line) for line in about.get_all("Requires-Dist") or ())
     ray = next((need.specifier for need in needs if need.name == "ray"), SpecifierSet())
-    return ray, SpecifierSet(str(about.get("Requires-Python") or ""))
+    return ray, SpecifierSet(about["Requires-Python"] or "")
 
 
 def _minor(python: str) -> str:

@@ -57,7 +57,8 @@ def node_types(config: Mapping[str, Any]) -> list[NodeType]:
     provider = _mapping(config.get("provider"))
     if provider.get("type") == "local":
         return _own_machines(config, provider)
-    head, found = config.get("head_node_type"), []
+    head = config.get("head_node_type")
+    found: list[NodeType] = []
     for name, values in _mapping(config.get("available_node_types")).items():
         values = _mapping(values)
         machine, resources = _mapping(values.get("node_config")), _mapping(values.get("resources"))

@@ -8,6 +8,7 @@ import contextlib
 import copy
 import importlib
 import io
+import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ MODULE = "ray.autoscaler._private.util"
 
 LOG_LINE = re.compile(r"^\S+ \S+\t(?P<level>\w+) \S+:\d+ -- (?P<text>.*)$")
 """How Ray's launcher writes where it has no terminal."""
+
+
+ABOUT_CONTAINERS = "Ray says: File Mount: "
+"""That a file is mounted, which Ray says whether there are containers or not; outside them it does no harm."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
         return Prepared(given, False, note=note)
     said: list[Finding] = []
     filled = _asked(lambda: fill_in(copy.deepcopy(given)), said)
+    if not given.get("docker"):
+        said = [one for one in said if not one.text.startswith(ABOUT_CONTAINERS)]
     if filled is None:
         return Prepared(given, False, tuple(said))
     _asked(lambda: validate(_resources_filled(filled)), said)
@@ -62,11 +69,11 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
 
 def _asked(ask: Callable[[], Any], said: list[Finding]) -> Any:
     """Ray's answer, or None where it refuses; what it logs and raises is added to what was said."""
-    from jsonschema import ValidationError
+    from jsonschema import ValidationError  # type: ignore[import-untyped]
 
     log = io.StringIO()
     refusal, answer = None, None
-    with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+    with _aside(log):
         try:
             answer = ask()
         except ValidationError:
@@ -79,6 +86,19 @@ def _asked(ask: Callable[[], Any], said: list[Finding]) -> Any:
     if refusal is not None:
         said.append(error(_key_of(refusal), f"Ray refuses the file: {refusal}"))
     return answer
+
+
+@contextlib.contextmanager
+def _aside(log: io.StringIO) -> Iterator[None]:
+    """What Ray prints goes to the log, and what it says about its defaults nowhere."""
+    logger = logging.getLogger(MODULE)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _warnings(log: str) -> Iterator[str]:

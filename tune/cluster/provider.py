@@ -15,7 +15,7 @@ KNOWN = ("aws", "azure", "gcp", "local", "aliyun", "vsphere", "external", "kuber
 NOT_ON_OWN_MACHINES = ("available_node_types", "head_node", "worker_nodes")
 
 ALIKE = 0.8
-"""Likeness from which an unknown key is taken for a misspelling: providers have keys that Ray's schema does not list."""
+"""Likeness from which an unknown key is taken for a misspelling: providers have keys that the schema does not list."""
 
 
 def check_provider(config: Mapping[str, Any], known_keys: Sequence[str]) -> Iterator[Finding]:

@@ -2,7 +2,6 @@
 
 import json
 import textwrap
-from collections.abc import Sequence
 from typing import Any
 
 from embedllm.cli.tables import render
@@ -96,7 +95,7 @@ def _verdict(check: ClusterCheck) -> str:
     return f"{found}: start it with `ray up {check.path}`."
 
 
-def _wrapped(text: str, indent: str = "") -> Sequence[str]:
+def _wrapped(text: str, indent: str = "") -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 

@@ -81,8 +81,9 @@ def wait_for_workers(
         counted(number, noun) for number, noun in ((wanted.gpus, "GPU"), (wanted.cpus, "CPU")) if number
     )
     raise EmbedLLMError(
-        f"the cluster has {said} after {seconds / 60:.3g} minutes, not {wished}; look at `ray status` (no such machines "
-        "to be had, a quota, max_workers of the cluster file), ask for less, or wait longer with --minutes"
+        f"the cluster has {said} after {seconds / 60:.3g} minutes, not {wished}; `ray status` may show "
+        "why (no such machines to be had, a quota, max_workers of the cluster file); ask for less, or wait longer with "
+        "--minutes"
     )
 
 
