@@ -76,7 +76,7 @@ def check_cluster(path: Path) -> ClusterCheck:
     given, schema = file.config, ray_schema()
     prepared = prepare(given)
     ours = [*file.findings, *check_schema(given, schema), *check_provider(given, _keys_of_provider(schema))]
-    ours += [*check_node_types(given), *check_sources(given)]
+    ours += [*check_node_types(given), *check_sources(prepared.config)]
     roles = launches(prepared.config, prepared=prepared.complete)
     provider = given.get("provider")
     kind = str(provider.get("type")) if isinstance(provider, dict) else ""

@@ -21,7 +21,7 @@ CONSTRAINED = re.compile(r"(?:^|\s)(?:-c|--constraints?)[\s=]*\S")
 THIS_PROGRAM = re.compile(r"embedllm[-_]tune|(?:^|\s)(?:-e|--editable)[\s=]|(?:^|\s)['\"]?(?:\.|~/|/|\$)")
 VALUED_OPTION = re.compile(r"(?:^|\s)(?:-c|--constraints?|-r|--requirement|-t|--target)[\s=]*\S+")
 IMAGE_TAG = re.compile(r"rayproject/ray(?:-ml)?:(\d+\.\d+\.\d+)(?:\.\w+)?(?:-py3?(\d{2,3}))?")
-PYTHON = re.compile(r"python=?=?\s?=?(3\.\d+)\b|--python[\s=](3\.\d+)\b|\bpy(3\d{2})\b")
+PYTHON = re.compile(r"python=?=?(3\.\d+)\b|--python[\s=](3\.\d+)\b|\bpy(3\d{2})\b")
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,10 @@ def node_types(config: Mapping[str, Any]) -> list[NodeType]:
         values = _mapping(values)
         machine, resources = _mapping(values.get("node_config")), _mapping(values.get("resources"))
         cap = _count(config.get("max_workers"), DEFAULT_MAX_WORKERS)
-        least, most = _count(values.get("min_workers"), 0), _count(values.get("max_workers"), cap)
+        least, most = (
+            _count(values.get("min_workers"), 0),
+            _count(values.get("max_workers"), 0 if name == head else cap),
+        )
         common = (
             _whole(resources.get("CPU")),
             _whole(resources.get("GPU", 0 if _no_gpus(machine, provider, resources) else None)),
@@ -145,7 +148,7 @@ def _check_resources(
                 yield error(f"{key}.{resource}", f"is a resource of your own to Ray; write {known}")
         if name == config.get("head_node_type"):
             continue
-        if resources.get("CPU") == 0:
+        if resources.get("CPU") == 0 and config.get("head_node_type") in types:  # else this may be the head
             yield error(f"{key}.CPU", "a worker with CPU: 0 never holds a pack, which needs at least 1; raise it")
         if resources.get("GPU") == 0 and _is_gpu_machine(machine, provider):
             yield warning(f"{key}.GPU", f"{_machine_name(machine, provider)} has GPUs, but GPU: 0 leaves them unused")

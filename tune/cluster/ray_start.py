@@ -79,7 +79,7 @@ def _check_worker(command: str, port: str) -> Iterator[Finding]:
     key, address = "worker_start_ray_commands", _option(command, "address")
     if address is None:
         yield error(
-            key, f"`ray start` on workers needs --address=$RAY_HEAD_IP:{port}: else each is a cluster of its own"
+            key, f"`ray start` on workers needs --address=$RAY_HEAD_IP:{port}: without it each is a cluster of its own"
         )
         return
     host, _, given = address.rpartition(":")

@@ -73,7 +73,7 @@ def _reworded(violation: Any, provider: object) -> Iterator[Finding]:
     elif rule == "required":
         for name in wanted:
             if name not in given and not (name == "resources" and provider in FILLS_RESOURCES):
-                yield error(path_of(*path, name), f"missing; {_meaning(violation.schema, name)}")
+                yield error(path_of(*path, name), f"missing, and must be given{_meaning(violation.schema, name)}")
     elif rule == "type":
         kinds = " or ".join(KINDS.get(kind, kind) for kind in ([wanted] if isinstance(wanted, str) else wanted))
         advice = ""
@@ -90,4 +90,4 @@ def _reworded(violation: Any, provider: object) -> Iterator[Finding]:
 
 def _meaning(schema: dict[str, Any], name: str) -> str:
     said = schema.get("properties", {}).get(name, {}).get("description")
-    return f"every such entry needs it: {said}" if said else "every such entry needs it"
+    return f": {said}" if said else ""

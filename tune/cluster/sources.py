@@ -46,6 +46,8 @@ def _check_mounts(config: Mapping[str, Any]) -> Iterator[Finding]:
 def _check_keys(config: Mapping[str, Any]) -> Iterator[Finding]:
     auth = config.get("auth")
     auth = auth if isinstance(auth, dict) else {}
+    if not auth.get("ssh_user") and config.get("auth") is not None:
+        yield error("auth.ssh_user", "missing: name the user to log in to the nodes as, `ubuntu` on most images")
     for name in ("ssh_private_key", "ssh_public_key"):
         given = auth.get(name)
         if not isinstance(given, str):
