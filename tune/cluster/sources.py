@@ -60,3 +60,11 @@ def _check_keys(config: Mapping[str, Any]) -> Iterator[Finding]:
             yield error(key, f"{given} cannot be read; change its owner or mode")
         elif name == "ssh_private_key" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             yield error(key, f"{given} can be read by others, and ssh refuses such a key; run `chmod 600 {given}`")
+    provider = config.get("provider")
+    own = isinstance(provider, dict) and provider.get("type") == "local" and provider.get("worker_ips")
+    if own and not auth.get("ssh_private_key"):
+        yield warning(
+            "auth.ssh_private_key",
+            "not given: the head logs in to the workers by ssh, and must have a key for that already; name one here "
+            "and Ray copies it there",
+        )

@@ -17,10 +17,13 @@ Check = Callable[..., ClusterCheck]
 
 @pytest.fixture
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home folder with a token, and the repository as the folder one works in."""
+    """A home folder with a token and a key, and the repository as the folder one works in."""
     token = tmp_path / "home" / ".ray" / "auth_token"
     token.parent.mkdir(parents=True)
     token.write_text("secret")
+    key = tmp_path / "home" / ".ssh" / "id_ed25519"
+    key.parent.mkdir()
+    key.touch(mode=0o600)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.chdir(ROOT)
 

@@ -274,6 +274,11 @@ LOCAL_ERRORS: dict[str, tuple[dict[str, Any], str, str]] = {
         "provider.worker_ips[0]",
         "localhost is every machine's own address; give the one the others reach it by",
     ),
+    "more at least than at most": (
+        {"max_workers": 1},
+        "max_workers",
+        "Ray refuses the file: The specified global `max_workers` is smaller than the sum of `min_workers`",
+    ),
     "no own address": (
         {"head_start_ray_commands": [f"{START} --head --autoscaling-config=~/ray_bootstrap_config.yaml"]},
         "head_start_ray_commands",
@@ -283,6 +288,20 @@ LOCAL_ERRORS: dict[str, tuple[dict[str, Any], str, str]] = {
         {"provider.head_ip": "192.0.2.20"},
         "head_start_ray_commands",
         "--node-ip-address is 192.0.2.10 but provider.head_ip is 192.0.2.20; give both the same address",
+    ),
+}
+
+
+LOCAL_WARNINGS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "no key for the head": (
+        {"auth.ssh_private_key": None},
+        "auth.ssh_private_key",
+        "not given: the head logs in to the workers by ssh, and must have a key for that already",
+    ),
+    "fewer workers than machines": (
+        {"max_workers": 1, "min_workers": 1},
+        "max_workers",
+        "Ray says: The value of `max_workers` supplied (1) is less than",
     ),
 }
 
@@ -320,6 +339,15 @@ def test_errors_on_machines_of_ones_own(name: str, check_changed: Check) -> None
 HIDING = ("head that is none", "no head", "wrong kind", "no workers", "unknown provider", "no token")
 """Errors that make others of the table meaningless, or are made so: without a mode there is no talk of tokens."""
 
+
+@pytest.mark.parametrize("name", LOCAL_WARNINGS)
+def test_warnings_on_machines_of_ones_own(name: str, check_changed: Check) -> None:
+    changes, key, text = LOCAL_WARNINGS[name]
+    check = check_changed(changes, LOCAL)
+    assert told(check, "warning", key, text), shown(check)
+    assert check.errors == []
+
+
 INDEPENDENT = [name for name, (changes, _, _) in ERRORS.items() if len(changes) == 1 and name not in HIDING]
 
 
@@ -350,13 +378,6 @@ def test_a_problem_is_told_once(check_changed: Check) -> None:
     assert [one.key for one in check.errors] == ["available_node_types"], shown(check)
     check = check_changed({"head_node_type": "haed"})
     assert [one.key for one in check.errors] == ["head_node_type"], shown(check)
-
-
-def test_what_only_ray_knows_is_passed_on(check_changed: Check) -> None:
-    check = check_changed({"max_workers": 1}, LOCAL)
-    assert told(check, "warning", "max_workers", "Ray says: The value of `max_workers` supplied (1) is less than"), (
-        shown(check)
-    )
 
 
 def test_nothing_is_printed_and_nothing_is_left(
