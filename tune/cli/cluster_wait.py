@@ -15,17 +15,15 @@ python -m tune cluster wait --cpus 16 --minutes 30
 
 def add_arguments(parser: Parser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("--gpus", type=int, default=0, metavar="INT", help="GPUs wanted in all (default: 0)")
-    parser.add_argument("--cpus", type=int, default=0, metavar="INT", help="CPUs wanted in all (default: 0)")
-    parser.add_argument(
-        "--minutes", type=float, default=20.0, metavar="NUMBER", help="how long to wait for them (default: 20)"
-    )
+    parser.add_argument("--gpus", type=int, default=0, metavar="INT", help="GPUs wanted in all")
+    parser.add_argument("--cpus", type=int, default=0, metavar="INT", help="CPUs wanted in all")
+    parser.add_argument("--minutes", type=float, default=20.0, metavar="NUMBER", help="how long to wait for them")
     parser.add_argument(
         "--address",
         type=str,
         default="auto",
         metavar="HOST:PORT",
-        help="Ray cluster; auto = the one this machine belongs to (default: auto)",
+        help="Ray cluster; auto = the one this machine belongs to",
     )
 
 

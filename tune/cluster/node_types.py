@@ -100,6 +100,8 @@ def _check_head(config: Mapping[str, Any], types: Mapping[str, Any]) -> Iterator
     head = config.get("head_node_type")
     if head is None:
         yield error("head_node_type", f"missing; name one of available_node_types: {', '.join(types)}")
+    elif not isinstance(head, str):
+        return  # the schema tells
     elif head not in types:
         yield error("head_node_type", f"{head!r} is not among available_node_types{nearest_of(head, types)}")
     elif "CPU" not in (resources := _mapping(_mapping(types[head]).get("resources"))) or resources["CPU"]:
@@ -148,7 +150,7 @@ def _check_resources(
                 yield error(f"{key}.{resource}", f"is a resource of your own to Ray; write {known}")
         if name == config.get("head_node_type"):
             continue
-        if resources.get("CPU") == 0 and config.get("head_node_type") in types:  # else this may be the head
+        if resources.get("CPU") == 0 and config.get("head_node_type") in list(types):  # else this may be the head
             yield error(f"{key}.CPU", "a worker with CPU: 0 never holds a pack, which needs at least 1; raise it")
         if resources.get("GPU") == 0 and _is_gpu_machine(machine, provider):
             yield warning(f"{key}.GPU", f"{_machine_name(machine, provider)} has GPUs, but GPU: 0 leaves them unused")

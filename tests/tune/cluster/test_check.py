@@ -1,16 +1,22 @@
 """What the check says of cluster files with one thing wrong, and that it says everything at once."""
 
+import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tune.cluster.check import ClusterCheck
+from tune.cluster.text import check_as_json, render_check
 
 Check = Callable[..., ClusterCheck]
+ROOT = Path(__file__).parents[3]
 LOCAL = "deploy/cluster.local.yaml"
 WORKER = "available_node_types.gpu_worker"
 START = "ulimit -n 65536; ray start"
@@ -413,3 +419,29 @@ def test_an_image_of_ones_own_is_taken_on_trust(check_changed: Check) -> None:
         {"docker": image, "setup_commands": ["export RAY_AUTH_MODE=token"], "head_setup_commands": []}
     )
     assert check.errors == [], shown(check)
+
+
+def paths(config: Any, above: tuple[object, ...] = ()) -> Iterator[tuple[object, ...]]:
+    """Every key and place of a nested configuration."""
+    for key in config if isinstance(config, dict) else range(len(config)) if isinstance(config, list) else ():
+        yield (*above, key)
+        yield from paths(config[key], (*above, key))
+
+
+ODD = [None, [], {}, [1], {"a": [2]}, 3, -1, 0.5, True, "", "text", date(2026, 1, 1)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shipped", ["cluster.yaml", LOCAL])
+@pytest.mark.parametrize("value", ODD, ids=repr)
+def test_no_value_makes_the_check_itself_fail(value: Any, shipped: str, check_text: Check) -> None:
+    original = yaml.safe_load((ROOT / shipped).read_text())
+    for path in paths(original):
+        config = copy.deepcopy(original)
+        part: Any = config
+        for key in path[:-1]:
+            part = part[key]
+        part[path[-1]] = value
+        check = check_text(yaml.safe_dump(config))
+        render_check(check)
+        check_as_json(check)
