@@ -1,5 +1,6 @@
 """The shipped cluster files: valid by Ray's schema, by Ray itself and by our check; every command in them exists."""
 
+import hashlib
 import importlib
 import os
 import re
@@ -236,14 +237,16 @@ def test_ray_up_runs_what_the_check_shows(home: Path, tmp_path: Path) -> None:
         (bin_folder / name).write_text(STUB.format(name=name, log=log))
         (bin_folder / name).chmod(0o755)
     file = tmp_path / "cluster.yaml"
-    text = (ROOT / "deploy" / "cluster.local.yaml").read_text()
-    file.write_text(text.replace("embedllm-tune-local", f"embedllm-tune-test-{os.getpid()}"))
+    text, name = (ROOT / "deploy" / "cluster.local.yaml").read_text(), f"embedllm-tune-test-{os.getpid()}"
+    file.write_text(text.replace("embedllm-tune-local", name))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment |= {"PATH": f"{bin_folder}{os.pathsep}{os.environ['PATH']}", "TMPDIR": str(state), "HOME": str(home)}
     done = subprocess.run(
         [sys.executable, "-m", "ray.scripts.scripts", "up", "-y", "--no-config-cache", str(file)],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
+    for sockets in Path("/tmp").glob(f"ray_ssh_*/{hashlib.sha256(name.encode()).hexdigest()[:10]}"):
+        sockets.rmdir()  # Ray's folder for ssh connections, which it puts there whatever TMPDIR says
     assert done.returncode == 0, done.stdout + done.stderr
     recorded = log.read_text()
     for step, command in check_cluster(file).commands["head"].steps:
