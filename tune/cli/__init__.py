@@ -16,6 +16,12 @@ COMMANDS = {
     "rerun": Command("tune.cli.rerun", "Train one trial of a sweep again and compare the results."),
     "leaderboard": Command("tune.cli.leaderboard", "Print the leaderboard of a sweep, running or finished."),
     "report": Command("tune.cli.report", "Write a report on a sweep, running or finished: one self-contained page."),
+    "cluster check": Command(
+        "tune.cli.cluster_check", "Check a cluster file for `ray up`: every problem, and what it would start."
+    ),
+    "cluster wait": Command(
+        "tune.cli.cluster_wait", "Ask an autoscaled cluster for workers and wait until they have joined."
+    ),
 }
 
 DESCRIPTION = """\

@@ -55,7 +55,7 @@ Run = Callable[..., Output]
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_every_command(run: Run, name: str) -> None:
-    out, _ = run(name, "--help")
+    out, _ = run(*name.split(), "--help")
     assert out.startswith(f"usage: embedllm-tune {name} ")
     assert COMMANDS[name].summary in out
     examples = out.partition("\nexample:\n")[2].splitlines()
