@@ -90,7 +90,7 @@ def assert_parses(words: list[str]) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_files_fit_rays_schema(name: str) -> None:
-    import jsonschema  # type: ignore[import-untyped]
+    import jsonschema
 
     jsonschema.validate(yaml.safe_load((ROOT / name).read_text()), ray_schema())
 

@@ -42,6 +42,10 @@ class Command(NamedTuple):
     module: str | CommandModule
     summary: str
 
+    def load(self) -> Any:
+        """The module, imported if need be."""
+        return importlib.import_module(self.module) if isinstance(self.module, str) else self.module
+
 
 @dataclass(frozen=True)
 class Program:
@@ -101,7 +105,7 @@ class Program:
         if name is None:
             return self._overview(words)
         command = self.commands[name]
-        module: Any = importlib.import_module(command.module) if isinstance(command.module, str) else command.module
+        module: Any = command.load()
         parser = Parser(f"{self.name} {name}", command.summary, module.EXAMPLE)
         module.add_arguments(parser)
         parser.complete()
@@ -138,6 +142,9 @@ class Program:
             lines += textwrap.wrap(f"  {shown:<{width}}  {command.summary}", 100, subsequent_indent=" " * (width + 4))
         help_of = f"{self.name} {group} COMMAND" if group else f"{self.name} COMMAND"
         lines += ["", f"`{help_of} --help` explains a command; `{self.name} --version` shows the version."]
-        lines += ["", "example:", *(f"  {line}" for line in self.example.strip().splitlines())]
+        example = self.example
+        if group is not None:  # the first of each command's
+            example = "\n".join(command.load().EXAMPLE.strip().partition("\n")[0] for command in commands.values())
+        lines += ["", "example:", *(f"  {line}" for line in example.strip().splitlines())]
         print("\n".join(lines))
         return 0 if asked else EXIT_ERROR

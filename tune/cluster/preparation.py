@@ -69,7 +69,7 @@ def prepare(config: Mapping[str, Any]) -> Prepared:
 
 def _asked(ask: Callable[[], Any], said: list[Finding]) -> Any:
     """Ray's answer, or None where it refuses; what it logs and raises is added to what was said."""
-    from jsonschema import ValidationError  # type: ignore[import-untyped]
+    from jsonschema import ValidationError
 
     log = io.StringIO()
     refusal, answer = None, None

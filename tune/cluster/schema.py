@@ -41,7 +41,7 @@ def ray_schema() -> dict[str, Any]:
 
 def check_schema(config: dict[str, Any], schema: dict[str, Any]) -> list[Finding]:
     """Unknown keys, keys that are missing and values of the wrong kind."""
-    from jsonschema import Draft7Validator  # type: ignore[import-untyped]  # Ray's own dependency, and what it validates with
+    from jsonschema import Draft7Validator  # Ray's own dependency, and what it validates with
 
     config = copy.deepcopy(config)
     kind = _provider_of(config)

@@ -22,11 +22,11 @@ def program(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], int | Non
 
     def make(action: Callable[[], int | None]) -> Program:
         module = types.ModuleType("kitchen_boil")
-        module.EXAMPLE = "kitchen data boil egg"  # type: ignore[attr-defined]
+        module.EXAMPLE = "\nkitchen data boil egg\nkitchen data boil tea\n"  # type: ignore[attr-defined]
         module.add_arguments = _add_arguments  # type: ignore[attr-defined]
         module.run = lambda args: action()  # type: ignore[attr-defined]
         monkeypatch.setitem(sys.modules, "kitchen_boil", module)
-        return Program("kitchen", "Cooks.", "kitchen data boil egg", {"data boil": Command("kitchen_boil", "Boil it.")})
+        return Program("kitchen", "Cooks.", "kitchen --version", {"data boil": Command("kitchen_boil", "Boil it.")})
 
     return make
 
@@ -103,14 +103,15 @@ def test_overviews(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
         assert kitchen.main(words) == code
         out = capsys.readouterr().out
         assert "Boil it." in out
-        assert out.endswith("example:\n  kitchen data boil egg\n")
+        # Of a group, the first example of each command.
+        assert out.endswith(f"example:\n  kitchen {'data boil egg' if 'data' in words else '--version'}\n")
 
 
 def test_help_of_a_command(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert program(fail_with(AssertionError())).main(["data", "boil", "--help"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("usage: kitchen data boil THING [options]\n\nBoil it.\n")
-    assert out.endswith("example:\n  kitchen data boil egg\n")
+    assert out.endswith("example:\n  kitchen data boil egg\n  kitchen data boil tea\n")
 
 
 def test_version(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
