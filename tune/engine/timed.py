@@ -5,9 +5,12 @@ the clock on the wall they do not: on the machine of a sweep the driver, other p
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
+from statistics import fmean
 
+import numpy as np
 import torch
 
 from embedllm.config import FitConfig
@@ -30,24 +33,35 @@ def timed_fits(members: Sequence[FitConfig], data: FitData, on_epoch: EpochEnd |
     Args:
         members: the configurations.
         data: what they train on.
-        on_epoch: as of `fit_many`. All programs are then timed as one: it compares members of different programs.
+        on_epoch: as of `fit_many`.
     """
-    groups = fusible_groups(members, data) if on_epoch is None else [list(range(len(members)))]
     clock = clock_of(data.device)
     found: dict[int, FitResult] = {}
-    for group in groups:
+    for group in fusible_groups(members, data, seeds_together=on_epoch is not None):
+        told = None if on_epoch is None else partial(_of_all, on_epoch, group, len(members))
         started = clock()
-        results = fit_many([members[index] for index in group], data, on_epoch=on_epoch)
+        results = fit_many([members[index] for index in group], data, on_epoch=told)
         taken = clock() - started
         passed = sum(result.seconds for result in results)
         for index, result in zip(group, results, strict=True):
-            share = result.seconds / passed if passed else 1 / len(group)
-            found[index] = replace(result, seconds=taken * share)
+            # The same for all that left together: no trial is to beat another by the order in which they were noted.
+            alike = fmean(other.seconds for other in results if other.epochs_run == result.epochs_run)
+            found[index] = replace(result, seconds=taken * alike / passed if passed else 0.0)
     return [found[index] for index in range(len(members))]
 
 
+def _of_all(
+    on_epoch: EpochEnd, group: list[int], total: int, epoch: int, losses: np.ndarray, accuracies: np.ndarray
+) -> Iterable[int]:
+    """Tell of one program's members by their places among all, NaN for the others; returns those to drop."""
+    wide = np.full((2, total), np.nan)
+    wide[:, group] = losses, accuracies
+    dropped = set(on_epoch(epoch, *wide))
+    return [place for place, index in enumerate(group) if index in dropped]
+
+
 def warm_up(members: Sequence[FitConfig], data: FitData) -> None:
-    """Train the members on a few questions, in vain: at the first step of a kind libraries load and memory is touched."""
+    """Train the members on a few questions, in vain: libraries load at the first step of a kind, memory is touched."""
     fit_many(
         [
             config.replace(
