@@ -10,8 +10,10 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
+from tune.labels import decimals
 from tune.records import TrialRecord
 from tune.results.footnotes import spread_text
+from tune.results.grid import metric_title
 from tune.results.leaderboard import is_comparable, leaderboard, sorted_by
 from tune.search.objectives import COSTS, Objective, objective_value
 
@@ -213,10 +215,9 @@ def _shown(record: TrialRecord, name: str) -> str:
     value = objective_value(record, name)
     assert value is not None
     if name == "seconds":
-        return f"{value:.2g}"
+        return f"{value:,.{decimals([value], 3, least=0)}f}"
     return f"{value:,.0f}" if name in COSTS else f"{value:.4f}"
 
 
 def _title(name: str) -> str:
-    """`val_log_loss` -> `val log-loss`."""
-    return COST_TITLES.get(name, name.replace("log_loss", "log-loss").replace("_", " "))
+    return COST_TITLES.get(name) or metric_title(name)
