@@ -73,6 +73,7 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
         provenance=provenance,
         tracking_uri=config.tracking_uri,
         params=_parameters(config),
+        current={"target_trials": str(config.trials), "address": config.address or "this machine"},
         description=f"```\n{introduction}\n```",
     )
     done = count_finished(earlier)
@@ -224,8 +225,9 @@ def _typed(path: Path) -> str:
 
 
 def _parameters(config: SweepConfig) -> dict[str, Any]:
-    """The sweep's settings as flat MLflow parameters; axes as they are typed."""
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("space", "data")}
+    """The settings that a sweep keeps, as flat MLflow parameters; axes as they are typed. Others are tags."""
+    others = ("space", "data", "trials", "address")
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in others}
     settings["objectives"] = ",".join(map(str, config.goals))
     return settings | {f"space.{name}": show_axis(axis) for name, axis in config.space.axes().items()}
 
