@@ -28,6 +28,8 @@ COST_TITLES = {
     "parameters": "parameters",
 }
 
+SHORT_COSTS = {"training_questions": "questions", "seconds": "s"}
+
 BUDGETS = ("epochs", "seconds")
 """Objectives that measure what a trial's epochs cost."""
 
@@ -209,6 +211,11 @@ def amount_text(record: TrialRecord, name: str) -> str:
     """`600 training questions`, or `val accuracy 0.71` for a metric."""
     shown = _shown(record, name)
     return f"{shown} {COST_TITLES[name]}" if name in COST_TITLES else f"{_title(name)} {shown}"
+
+
+def short_amount(record: TrialRecord, name: str) -> str:
+    """A cost where there is little room: `0.218 s`, `600 questions`."""
+    return f"{_shown(record, name)} {SHORT_COSTS.get(name, COST_TITLES[name])}"
 
 
 def _shown(record: TrialRecord, name: str) -> str:

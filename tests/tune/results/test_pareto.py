@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
 from tune.records import TrialRecord, TrialState
-from tune.results.pareto import front_frame, front_sentences, non_dominated, pareto_front
+from tune.results.pareto import front_frame, front_sentences, non_dominated, pareto_front, short_amount
 from tune.results.pareto_table import render_front
 from tune.search.objectives import Objective, objective_value, read_objectives
 
@@ -222,6 +222,8 @@ def test_sentences_give_seconds_three_digits() -> None:
         dataclasses.replace(trial(0, 0.5, 100), seconds=1234.5),
         dataclasses.replace(trial(1, 0.6, 100), seconds=0.2983),
     ]
+    assert [short_amount(each, "seconds") for each in trials] == ["1,234 s", "0.298 s"]
+    assert short_amount(trials[0], "training_questions") == "100 questions"
     assert front_sentences(trials, objectives)[0] == (
         "The best val log-loss, 0.5000, takes 1,234 seconds; 0.298 seconds reach 0.6000."
     )
