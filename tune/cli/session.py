@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embedllm.cli.program import EXIT_INTERRUPTED
+from embedllm.storage import replaced_file
 from tune.cli.drawing import FigureDrawing
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
@@ -166,7 +167,8 @@ def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str
 def _artifacts(result: SweepResult, standings: Standings, drawing: FigureDrawing) -> list[Path]:
     """Files to keep with the MLflow run: the whole leaderboard, the report, the figures, and the winner."""
     file = result.folder / LEADERBOARD_FILE
-    file.write_text(standings_text(standings, format="csv") + "\n")
+    with replaced_file(file) as staged:
+        staged.write_text(standings_text(standings, format="csv") + "\n", encoding="utf-8")
     kept = [file, *_report_page(standings, drawing)]
     if result.winner is None:
         return kept
