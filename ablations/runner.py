@@ -24,7 +24,6 @@ from ablations.queue import MAX_BATCH, CellQueue
 from ablations.redraw import redraw
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import EmbedLLMError
-from tune.config import SweepConfig
 from tune.engine.cluster import Node, Slots, cluster_nodes, plan_slots, ray_cluster
 from tune.imports import import_alone
 from tune.interrupt import graceful_interrupt
@@ -203,17 +202,7 @@ class Ablation:
 
     def slots(self, resources: dict[str, float], cells: int, nodes: Sequence[Node] = ()) -> Slots:
         """How a cluster with these resources, on these nodes where they are known, is divided."""
-        config = self.config
-        return plan_slots(
-            SweepConfig(
-                trials=cells,
-                slots=config.slots,
-                cpus_per_pack=config.cpus_per_pack,
-                gpus_per_pack=config.gpus_per_pack,
-            ),
-            resources,
-            nodes,
-        )
+        return plan_slots(self.config, cells, resources, nodes)
 
     def families(self, cells: Sequence[Cell]) -> dict[Family, list[Cell]]:
         """Cells by what they can share."""

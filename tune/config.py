@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,33 +11,10 @@ from embedllm.checks import not_among, not_counts, not_gpus, too_small
 from embedllm.config import PRESETS, SplitChoice
 from embedllm.errors import ConfigError
 from tune.search.objectives import OBJECTIVES, PER_EPOCH_OBJECTIVES, Direction, Objective, read_objectives
+from tune.search.ranges import Range, read_axes
 
 Sampler = Literal["tpe", "random", "qmc", "grid", "cmaes"]
 Pruner = Literal["none", "median", "hyperband", "successive-halving"]
-
-
-@dataclass(frozen=True)
-class Range:
-    """A range of values, both ends included.
-
-    Raises:
-        ConfigError: if the ends do not fit.
-    """
-
-    low: float
-    """Smallest value."""
-    high: float
-    """Largest value."""
-    log: bool = False
-    """Sample the logarithm uniformly, not the value."""
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low <= self.high):
-            raise ConfigError(f"a range needs finite ends with low <= high but has low {self.low}, high {self.high}")
-        if self.log and self.low <= 0:
-            raise ConfigError(
-                f"a range with log: true needs low > 0 but has low {self.low}; raise it, or use log: false"
-            )
 
 
 @dataclass(frozen=True)
@@ -285,10 +261,7 @@ class SweepConfig:
             unknown = sorted(set(source) - known)
             if unknown:
                 raise ConfigError(f"unknown keys {', '.join(unknown)}; allowed: {', '.join(sorted(known))}")
-        axes: dict[str, Any] = {
-            name: Range(**axis) if isinstance(axis, Mapping) else axis for name, axis in space.items()
-        }
-        return cls(**values, space=SearchSpace(**axes))
+        return cls(**values, space=SearchSpace(**read_axes(space)))
 
 
 def _show(axis: Range | list[Any]) -> str:

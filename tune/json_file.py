@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from embedllm.errors import ConfigError
+from embedllm.storage import replaced_file
 
 
 def write_json(file: Path, content: Mapping[str, Any]) -> None:
     """Write `file`, all or nothing: a full disk or a kill leaves the older one."""
-    staging = file.with_name(f".{file.name}")
-    staging.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    staging.replace(file)
+    with replaced_file(file) as staged:
+        staged.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(file: Path, remedy: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Short names of configurations and trials, counts and reasons: the same in progress line, MLflow and messages."""
 
+import math
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from embedllm.config import FitConfig
@@ -21,6 +23,12 @@ def counted(count: float, noun: str) -> str:
     """`1 CPU`, `2,400 questions`, `0.5 GPUs`."""
     number = f"{count:,}" if isinstance(count, int) else f"{count:g}"
     return f"{number} {noun}{'s' * (count != 1)}"
+
+
+def decimals(values: Iterable[float | None], digits: int, *, least: int = 1) -> int:
+    """Decimals, `least` at least, with which every one of some positive numbers keeps so many significant digits."""
+    smallest = min((value for value in values if value), default=1.0)
+    return max(least, digits - 1 - math.floor(math.log10(smallest)))
 
 
 def first_line(text: str, instead: str) -> str:

@@ -5,6 +5,7 @@ result = resume_sweep("first", trials=128)
 """
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -237,7 +238,9 @@ class Sweep:
         import_aside("tune.engine.fitting")  # to judge the winner, PyTorch among it: while the workers train
         with graceful_interrupt(dispatcher.stop):
             payload = SweepPayload(folder.config, self._source())
-            run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER)
+            again = f"python -m tune resume {shlex.quote(str(folder.path))}"
+            go_on = f"run `{again}` when it is, or `{again} --address local` on this machine alone"
+            run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER, go_on=go_on)
 
     def _source(self) -> SweepData:
         matrices = {name: encodings.matrix for name, encodings in self.encodings.items()}

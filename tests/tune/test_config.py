@@ -33,6 +33,16 @@ def test_unknown_keys_are_named() -> None:
         SweepConfig.from_json(json.dumps(values))
 
 
+def test_a_range_the_wrong_way_round_is_told_with_its_axis() -> None:
+    values = json.loads(SweepConfig().to_json())
+    values["space"]["noise"] = {"low": 0.2, "high": 0.1, "log": False}
+    with pytest.raises(ConfigError) as caught:
+        SweepConfig.from_json(json.dumps(values))
+    assert str(caught.value) == (
+        "invalid search space: space.noise: a range needs low <= high but has low 0.2, high 0.1; swap them"
+    )
+
+
 def test_every_problem_is_in_one_message() -> None:
     with pytest.raises(ConfigError) as caught:
         SweepConfig(trials=0, seeds=0, objective="test_accuracy", sampler="grid", gpus_per_pack=1.5, time_budget=0)

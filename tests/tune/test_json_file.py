@@ -21,6 +21,24 @@ def test_a_write_that_fails_leaves_the_older_file(tmp_path: Path) -> None:
     assert read_json(tmp_path / "a.json", "") == {"a": 1}
 
 
+def test_a_disk_that_fills_up_leaves_the_older_file_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_json(tmp_path / "a.json", {"a": 1})
+    write = Path.write_text
+
+    def half(path: Path, text: str, encoding: str) -> int:
+        write(path, text[:3], encoding)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "write_text", half)
+        with pytest.raises(OSError, match="No space left on device"):
+            write_json(tmp_path / "a.json", {"a": 2})
+    assert read_json(tmp_path / "a.json", "") == {"a": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["a.json"]
+
+
 @pytest.mark.parametrize(("content", "why"), [("", "Expecting value"), ("[1]", "a JSON object is expected")])
 def test_a_damaged_file_is_told_with_its_remedy(tmp_path: Path, content: str, why: str) -> None:
     (tmp_path / "a.json").write_text(content)

@@ -9,10 +9,11 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from embedllm.cli.parser import Notation, Parser
+from embedllm.cli.parser import Notation, Parser, UsageError
 from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.search.objectives import COSTS, OBJECTIVES, TRAINING_METRICS, read_objectives
+from tune.search.ranges import read_axes
 
 EXAMPLE = """
 python -m tune run
@@ -116,15 +117,23 @@ def configuration(args: Namespace) -> SweepConfig:
     """What the user gave, on the command line or in the file, over the defaults.
 
     Raises:
-        ConfigError: naming every value out of range.
+        ConfigError: naming every value out of range, and the file where one was given.
     """
+    try:
+        return _configuration(args)
+    except ConfigError as error:
+        files = [str(file) for file in args.get("config") or ()]
+        raise ConfigError(f"with --config {' and '.join(files)}: {error}" if files else str(error)) from error
+
+
+def _configuration(args: Namespace) -> SweepConfig:
     given = {field.name: args[field.name] for field in dataclasses.fields(SweepConfig) if field.name in args}
     space = given.pop("space", Namespace())
     if given.get("objectives") is not None:
         given["objectives"] = [one.as_dict() if isinstance(one, Namespace) else one for one in given["objectives"]]
         _check_one_wins(given)
     axes = {field.name: _axis(space[field.name]) for field in dataclasses.fields(SearchSpace) if field.name in space}
-    return SweepConfig(**given, space=SearchSpace(**axes))
+    return SweepConfig(**given, space=SearchSpace(**read_axes(axes)))
 
 
 def axis_to_yaml(text: str) -> str:
@@ -134,6 +143,11 @@ def axis_to_yaml(text: str) -> str:
     """
     if text[:1] in ("[", "{") or text in ("", "null"):
         return text
+    # YAML reads 8:64 as 8 times 60 and 64.
+    if colon := re.fullmatch(r"([\d.e+-]+):([\d.e+-]+)(:log)?", text):
+        raise UsageError(
+            f"{text!r} is no AXIS; a range is LOW..HIGH, as in {'..'.join(colon.groups()[:2])}{colon[3] or ''}"
+        )
     bounds = re.fullmatch(r"(\S+)\.\.([^\s:]+)(:log)?", text)
     ends = [_number(end) for end in bounds.groups()[:2]] if bounds else []
     if bounds and not any(isinstance(end, str) for end in ends):  # else dots of a path, such as lsa,../models/minilm
@@ -179,4 +193,4 @@ def _number(text: str) -> float | int | str:
 
 
 def _axis(value: Any) -> Any:
-    return Range(**value.as_dict()) if isinstance(value, Namespace) else value
+    return value.as_dict() if isinstance(value, Namespace) else value

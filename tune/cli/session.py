@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embedllm.cli.program import EXIT_INTERRUPTED
+from embedllm.storage import replaced_file
 from tune.cli.drawing import FigureDrawing
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
@@ -73,6 +74,7 @@ def _conduct(sweep: Sweep, *, trials: int | None = None) -> int:
         provenance=provenance,
         tracking_uri=config.tracking_uri,
         params=_parameters(config),
+        current={"target_trials": str(config.trials), "address": config.address or "this machine"},
         description=f"```\n{introduction}\n```",
     )
     done = count_finished(earlier)
@@ -165,7 +167,8 @@ def _report(result: SweepResult, standings: Standings, tracking_uri: str) -> str
 def _artifacts(result: SweepResult, standings: Standings, drawing: FigureDrawing) -> list[Path]:
     """Files to keep with the MLflow run: the whole leaderboard, the report, the figures, and the winner."""
     file = result.folder / LEADERBOARD_FILE
-    file.write_text(standings_text(standings, format="csv") + "\n")
+    with replaced_file(file) as staged:
+        staged.write_text(standings_text(standings, format="csv") + "\n", encoding="utf-8")
     kept = [file, *_report_page(standings, drawing)]
     if result.winner is None:
         return kept
@@ -224,8 +227,9 @@ def _typed(path: Path) -> str:
 
 
 def _parameters(config: SweepConfig) -> dict[str, Any]:
-    """The sweep's settings as flat MLflow parameters; axes as they are typed."""
-    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in ("space", "data")}
+    """The settings that a sweep keeps, as flat MLflow parameters; axes as they are typed. Others are tags."""
+    others = ("space", "data", "trials", "address")
+    settings = {name: value for name, value in dataclasses.asdict(config).items() if name not in others}
     settings["objectives"] = ",".join(map(str, config.goals))
     return settings | {f"space.{name}": show_axis(axis) for name, axis in config.space.axes().items()}
 

@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from embedllm.errors import ConfigError, EmbedLLMError
-from tune.config import SweepConfig
 from tune.imports import import_aside
 from tune.labels import counted, error_line
 
@@ -128,11 +127,25 @@ def _places(nodes: Sequence[Node], cpus: int, gpus: float) -> int:
     return sum(node.places(Slots(1, cpus, gpus)) for node in nodes if node.alive)
 
 
-def plan_slots(config: SweepConfig, resources: dict[str, float], nodes: Sequence[Node] = ()) -> Slots:
+class AskedOfCluster(Protocol):
+    """What a configuration asks of a cluster, each None = by itself; see `SweepConfig`."""
+
+    @property
+    def slots(self) -> int | None: ...
+
+    @property
+    def cpus_per_pack(self) -> int | None: ...
+
+    @property
+    def gpus_per_pack(self) -> float | None: ...
+
+
+def plan_slots(asked: AskedOfCluster, packs: int, resources: dict[str, float], nodes: Sequence[Node] = ()) -> Slots:
     """Divide a cluster among packs.
 
     Args:
-        config: `slots`, `cpus_per_pack` and `gpus_per_pack`, each None = by itself.
+        asked: what the user wants.
+        packs: most there can be; of slots that nobody asked for there are never more.
         resources: `CPU` and `GPU` of the whole cluster, as `ray.cluster_resources()` gives them.
         nodes: its machines, where they are known: CPUs of a node without GPUs are of no use to packs on GPUs.
 
@@ -140,30 +153,30 @@ def plan_slots(config: SweepConfig, resources: dict[str, float], nodes: Sequence
         ConfigError: if not even one pack finds room.
     """
     all_cpus, all_gpus = int(resources.get("CPU", 0)), resources.get("GPU", 0.0)
-    gpus = config.gpus_per_pack if config.gpus_per_pack is not None else (0.5 if all_gpus else 0.0)
+    gpus = asked.gpus_per_pack if asked.gpus_per_pack is not None else (0.5 if all_gpus else 0.0)
     problems = []
     if gpus > all_gpus:
         problems.append(f"gpus_per_pack is {gpus:g} but the cluster has {counted(all_gpus, 'GPU')}")
-    if (config.cpus_per_pack or 1) > all_cpus:
-        problems.append(f"cpus_per_pack is {config.cpus_per_pack or 1} but the cluster has {counted(all_cpus, 'CPU')}")
+    if (asked.cpus_per_pack or 1) > all_cpus:
+        problems.append(f"cpus_per_pack is {asked.cpus_per_pack or 1} but the cluster has {counted(all_cpus, 'CPU')}")
     if problems:
         raise ConfigError("a pack does not fit the cluster: " + "; ".join(problems))
     by_gpu = None
     if gpus:
         by_gpu = int(all_gpus) * math.floor(1 / gpus + 1e-9) if gpus <= 1 else int(all_gpus // gpus)
-    cpus = config.cpus_per_pack or (1 if by_gpu is None else min(MAX_CPUS_PER_GPU_PACK, max(1, all_cpus // by_gpu)))
+    cpus = asked.cpus_per_pack or (1 if by_gpu is None else min(MAX_CPUS_PER_GPU_PACK, max(1, all_cpus // by_gpu)))
     fit = all_cpus // cpus if by_gpu is None else min(by_gpu, all_cpus // cpus)
-    if nodes and gpus and not config.cpus_per_pack:
+    if nodes and gpus and not asked.cpus_per_pack:
         cpus = max(range(1, MAX_CPUS_PER_GPU_PACK + 1), key=lambda each: (_places(nodes, each, gpus), each))
     if nodes:
         fit = _places(nodes, cpus, gpus) or fit  # no room on any node: `check_slots` refuses
-    if config.slots is not None and config.slots > fit:
-        packs, size = counted(fit, "pack"), f"{counted(all_cpus, 'CPU')} and {counted(all_gpus, 'GPU')}"
+    if asked.slots is not None and asked.slots > fit:
+        room, size = counted(fit, "pack"), f"{counted(all_cpus, 'CPU')} and {counted(all_gpus, 'GPU')}"
         raise ConfigError(
-            f"slots is {config.slots} but a cluster of {size} has room for only {packs} of "
+            f"slots is {asked.slots} but a cluster of {size} has room for only {room} of "
             f"{Slots(1, cpus, gpus).each}; ask for fewer slots or less per pack"
         )
-    return Slots(config.slots or min(fit, config.trials), cpus, gpus)
+    return Slots(asked.slots or min(fit, packs), cpus, gpus)
 
 
 def hide_other_gpus() -> None:
@@ -229,10 +242,7 @@ def _start_ray(num_cpus: int | None) -> None:
 
 
 def check_address(address: str | None) -> None:
-    """Refuse a cluster that does not answer, within seconds: Ray itself tries for many minutes.
-
-    Args:
-        address: `HOST:PORT`; None and names (`auto`) are left to Ray.
+    """Refuse a cluster, `HOST:PORT`, that does not answer within seconds: Ray itself tries for many minutes.
 
     Raises:
         ConfigError: if nothing listens there, or it is an address of Ray Client.

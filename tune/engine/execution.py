@@ -6,16 +6,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray import tune
 
 from embedllm.errors import EmbedLLMError
 from tune.engine.cluster import Slots
+from tune.engine.head import watched_head
 from tune.engine.searcher import OrderQueue, OrderScheduler, OrderSearcher, OrderStopper
 from tune.engine.trainable import OrderTrainable, Worker
 
 
 def run_orders(
-    queue: OrderQueue, worker: Callable[[Any, int], Worker], payload: Any, slots: Slots, storage: Path
+    queue: OrderQueue,
+    worker: Callable[[Any, int], Worker],
+    payload: Any,
+    slots: Slots,
+    storage: Path,
+    *,
+    go_on: str = "run the same command again to continue",
 ) -> None:
     """Have workers execute orders until the queue is done. Outcomes go to the queue; Ray Tune keeps none.
 
@@ -26,6 +34,7 @@ def run_orders(
         slots: how many orders are executed at the same time, and the resources of each.
         storage: folder for Ray Tune's own files, removed at the end. Workers never write there, so a local path will do
             on a cluster, too.
+        go_on: as of :func:`tune.engine.head.watched_head`.
 
     Raises:
         EmbedLLMError: what the queue raised, like
@@ -56,7 +65,8 @@ def run_orders(
     )
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)  # what fails is told by the queue
     try:
-        tuner.fit()
+        with watched_head(ray.get_runtime_context().gcs_address, go_on):
+            tuner.fit()
     except tune.TuneError as error:
         # Ray Tune turns what the queue raises into a traceback's text; let the error itself, with its advice, out.
         if isinstance(error.__context__, (EmbedLLMError, OSError)):

@@ -1,6 +1,7 @@
 """Train a pack and judge its trials: what a worker does, free of Ray, Optuna and MLflow."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from statistics import fmean, stdev
 
 import numpy as np
@@ -8,10 +9,11 @@ import torch
 
 from embedllm.config import FitConfig
 from embedllm.evaluation.report import evaluate
-from embedllm.training import FitData, FitResult, fit_many
+from embedllm.training import FitData, FitResult
 from tune.config import SweepConfig
 from tune.data import SweepData
-from tune.engine.packing import Pack
+from tune.engine.packing import FusionKey, Pack, fusion_key
+from tune.engine.timed import timed_fits, warm_up
 from tune.records import TrialRecord, TrialState
 from tune.results.scores import question_scores
 from tune.search.pruning import PackPruner
@@ -47,6 +49,7 @@ class PackFitter:
         self._threads = threads
         self._device = device
         self._fit_data: dict[str, FitData] = {}
+        self._warm: set[FusionKey] = set()
 
     @classmethod
     def here(cls, source: SweepData, config: SweepConfig, *, seeds: int) -> "PackFitter":
@@ -67,6 +70,16 @@ class PackFitter:
             )
         return self._fit_data[encoder]
 
+    def warm_up(self, pack: Pack) -> None:
+        """Before the first pack of its kind: do now what would else count as the training time of its trials."""
+        data = self.fit_data(pack.encoder)
+        configs = [config for _, config in pack.trials]
+        kinds = {fusion_key(config, data.num_models, data.num_train) for config in configs}
+        if not kinds <= self._warm:
+            with self._own_threads():
+                warm_up(self._members(configs), data)
+            self._warm |= kinds
+
     def fit(self, pack: Pack, pruner: PackPruner | None = None) -> list[TrialRecord]:
         """Train every trial x seed of the pack fused; a record per trial, in order. A diverged trial does not raise."""
         by_trial = self.fit_seeds([config for _, config in pack.trials], [number for number, _ in pack.trials], pruner)
@@ -85,7 +98,7 @@ class PackFitter:
             numbers: trial number of each configuration, for the pruner.
             pruner: told the objective of every trial after every epoch, the mean over its seeds.
         """
-        members = [config.replace(seed=config.seed + step) for config in configs for step in range(self._seeds)]
+        members = self._members(configs)
 
         def drop(epoch: int, losses: np.ndarray, accuracies: np.ndarray) -> Iterable[int]:
             if pruner is None:
@@ -96,13 +109,22 @@ class PackFitter:
             places = [place for place, number in enumerate(numbers) if number in set(dropped)]
             return [place * self._seeds + step for place in places for step in range(self._seeds)]
 
+        data = self.fit_data(configs[0].encoder)
+        with self._own_threads():
+            results = timed_fits(members, data, drop if pruner else None)
+        return [results[start : start + self._seeds] for start in range(0, len(results), self._seeds)]
+
+    def _members(self, configs: Sequence[FitConfig]) -> list[FitConfig]:
+        return [config.replace(seed=config.seed + step) for config in configs for step in range(self._seeds)]
+
+    @contextmanager
+    def _own_threads(self) -> Iterator[None]:
         before = torch.get_num_threads()
         torch.set_num_threads(self._threads)
         try:
-            results = fit_many(members, self.fit_data(configs[0].encoder), on_epoch=drop if pruner else None)
+            yield
         finally:
             torch.set_num_threads(before)
-        return [results[start : start + self._seeds] for start in range(0, len(results), self._seeds)]
 
     def record(self, number: int, config: FitConfig, results: Sequence[FitResult], pack: Pack) -> TrialRecord:
         """What a trial's seeds say together: means, standard deviations, mean curves; it fails if one of them did."""

@@ -63,6 +63,7 @@ class PackWorker:
                 alone=sweep.deterministic,
             )
         try:
+            self._fitter.warm_up(order.pack)
             records = self._fitter.fit(order.pack, pruner)
             return Outcome([replace(record, worker=self._where) for record in records])
         except EmbedLLMError as error:

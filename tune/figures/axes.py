@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Literal
 
 from tune.config import Range, SweepConfig
@@ -19,6 +20,9 @@ TITLES = {
     "batch_questions": "questions per batch",
     "epochs": "epochs",
 }
+
+DIGIT_POINTS = 5.0
+"""Width of a digit of a tick's label."""
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -112,9 +116,25 @@ def log_ticks(low: float, high: float, most: int = 6) -> list[tuple[float, str]]
     return [(mark, number_label(mark)) for mark in marks[:: math.ceil(len(marks) / most)]]
 
 
+def roomy_log_ticks(low: float, high: float, points: float) -> list[tuple[float, str]]:
+    """As :func:`log_ticks`, as many as have room side by side on so many points between the ends."""
+    found: list[tuple[float, str]] = []
+    for most in range(6, 1, -1):
+        found = log_ticks(low, high, most)
+        gaps = [
+            points * math.log(right / left) / math.log(high / low) - DIGIT_POINTS * (len(one) + len(other)) / 2
+            for (left, one), (right, other) in pairwise(found)
+        ]
+        if min(gaps) >= DIGIT_POINTS:
+            break
+    return found
+
+
 def number_label(value: float) -> str:
-    """A tick's label: powers of ten where plain digits would be long."""
-    if value == 0 or 1e-3 <= abs(value) < 1e5:
+    """A tick's label: `20k` and `1.5M`, and powers of ten where plain digits would be long."""
+    if 1e4 <= abs(value) < 1e9:
+        return f"{value / 1e6:.4g}M" if abs(value) >= 1e6 else f"{value / 1e3:.4g}k"
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
         return f"{value:.3g}" if abs(value) < 1e3 else f"{value:.0f}"
     factor, exponent = f"{value:.0e}".split("e")
     power = f"10{str(int(exponent)).translate(RAISED)}"  # not mathematics: figures take `$` literally, for names' sake

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
 
 from embedllm.figures import (
     COLOURS,
@@ -22,7 +22,7 @@ from embedllm.figures import (
     new_figure,
 )
 from tune.config import SweepConfig
-from tune.figures.axes import log_ticks
+from tune.figures.axes import number_label, roomy_log_ticks
 from tune.figures.selection import NONE_COMPLETE, NotDrawn, better_word, quantity_title, sentence, visible_limit
 from tune.records import TrialRecord
 from tune.results.leaderboard import baseline_record
@@ -34,6 +34,12 @@ TITLE = "Pareto front"
 COUNTS = ("training_questions", "embedding_dim", "epochs", "parameters")
 LABEL_SPACE = (20, 11)
 """Points, across and up, that a trial's number takes."""
+
+BESIDE = 45
+"""Points of a panel's place that ticks, labels and legend take."""
+
+NARROW = 200
+"""Points across, below which a panel has room for few ticks."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +162,12 @@ def draw_pareto(info: ParetoInfo) -> Figure:
         _draw_panel(panel, info, *pair)
     for unused in list(grid.flat)[len(pairs) :]:
         unused.remove()
-    handles, labels = grid.flat[0].get_legend_handles_labels()
+    # A baseline without a value in some objective is a diamond here and a line there.
+    known = [panel.get_legend_handles_labels() for panel in grid.flat[: len(pairs)]]
+    by_look = {
+        (label, handle.get_marker()): (handle, label) for each in known for handle, label in zip(*each, strict=True)
+    }
+    handles, labels = zip(*by_look.values(), strict=True)
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
 
@@ -191,28 +202,38 @@ def _steps(info: ParetoInfo) -> list[list[ParetoPoint]]:
 
 def _scale(panel: Axes, axis: Axis, info: ParetoInfo, which: int) -> None:
     """Costs over more than a decade on a logarithmic axis; of metrics the part where trials are not far worse."""
-    values = [point.values[which] for point in info.points]
-    axis.set_label_text(quantity_title(info.objectives[which].name))
-    set_limits = panel.set_xlim if axis is panel.xaxis else panel.set_ylim
-    if info.objectives[which].name in COSTS:
-        panel.margins(0.1)
-        if 0 < 10 * min(values) < max(values):
-            (panel.set_xscale if axis is panel.xaxis else panel.set_yscale)("log")
-            places, labels = zip(*log_ticks(min(values), max(values)), strict=True)
-            axis.set_ticks(places, labels)
-            axis.set_minor_formatter(NullFormatter())
+    name, across = info.objectives[which].name, axis is panel.xaxis
+    axis.set_label_text(quantity_title(name))
+    points = _size(panel)[0 if across else 1]
+    margin = (LABEL_SPACE[0 if across else 1] + 6) / points  # a trial's number beside the outermost point
+    low, high = info.visible(which)
+    set_limits = panel.set_xlim if across else panel.set_ylim
+    if name in COSTS and 0 < 10 * low < high:
+        (panel.set_xscale if across else panel.set_yscale)("log")
+        room = (high / low) ** margin
+        set_limits(low / room, high * room)
+        places, labels = zip(*roomy_log_ticks(low, high, points), strict=True)
+        axis.set_ticks(places, labels)
+        axis.set_minor_formatter(NullFormatter())
+        axis.set_label_text(f"{quantity_title(name)} (log scale)")
         return
-    ends = info.visible(which)
-    margin = 0.08 * (ends[1] - ends[0])
-    if margin > 0:
-        set_limits(ends[0] - margin, ends[1] + margin)
+    if name in COSTS:
+        axis.set_major_locator(MaxNLocator(nbins=4 if points < NARROW else 8, integer=name in COUNTS))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: number_label(value)))
+    if high > low:
+        set_limits(low - margin * (high - low), high + margin * (high - low))
+
+
+def _size(panel: Axes) -> tuple[float, float]:
+    """Points across and up that a panel has, about: its place without what is written beside its axes."""
+    rows, columns = panel.get_subplotspec().get_gridspec().get_geometry()  # type: ignore[union-attr]
+    width, height = panel.figure.get_size_inches()  # type: ignore[union-attr]
+    return 72 * width / columns - BESIDE, 72 * height / rows - BESIDE
 
 
 def _name_front(panel: Axes, info: ParetoInfo, upward: int, rightward: int) -> None:
     """Trial numbers beside the front, on its side where no trial can be; those that would overlap are left out."""
-    figure = panel.figure
-    rows, columns = panel.get_subplotspec().get_gridspec().get_geometry()  # type: ignore[union-attr]
-    width, height = figure.get_size_inches() * (72 / columns, 72 / rows)  # type: ignore[union-attr]
+    width, height = _size(panel)
     right, above = -info.objectives[rightward].sign, -info.objectives[upward].sign
     to_share = panel.transData + panel.transAxes.inverted()
     named: list[tuple[float, float]] = []

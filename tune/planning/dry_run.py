@@ -102,7 +102,7 @@ def dry_run(
             cluster = plan_packs_here(config, source, resources, always_probe=True, baseline=baseline)
             findings += cluster.findings
         else:
-            plan_slots(config, resources, cluster_nodes())
+            plan_slots(config, config.trials, resources, cluster_nodes())
     return DryRun(config, path, baseline, data, split, encoders, cluster, tracking_uri, findings)
 
 

@@ -61,7 +61,7 @@ def plan_packs_here(
         ConfigError: if not even one pack finds room.
     """
     nodes = cluster_nodes()
-    slots = plan_slots(config, resources, nodes)
+    slots = plan_slots(config, config.trials, resources, nodes)
     findings = [*check_nodes(nodes), *check_slots(slots, nodes)]
     widths = {name: matrix.shape[1] for name, matrix in source.encodings.items()}
     shape = DataShape.of(source.data, source.split, widths)

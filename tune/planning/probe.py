@@ -147,6 +147,7 @@ class _Timing(NamedTuple):
 def _train(task: ProbeTask, configs: Sequence[FitConfig], threads: int) -> _Timing:
     """Train a pack for one epoch on a few questions: as many as make an epoch of about `EPOCH_BATCHES` batches."""
     from tune.engine.fitting import PackFitter
+    from tune.engine.timed import clock_of
 
     data, split = task.source.data, task.source.split
     questions = min(len(split.train), EPOCH_BATCHES * configs[0].batch_for(data.num_models))
@@ -157,10 +158,10 @@ def _train(task: ProbeTask, configs: Sequence[FitConfig], threads: int) -> _Timi
     fitter = PackFitter(
         replace(task.source, split=few), seeds=task.config.seeds, objective=task.config.objective, threads=threads
     )
-    fitter.fit_data(configs[0].encoder)
-    started = time.perf_counter()
+    clock = clock_of(fitter.fit_data(configs[0].encoder).device)  # as training is timed, to be taken from it
+    started = clock()
     records = fitter.fit(Pack(tuple(enumerate(configs))))
-    elapsed = time.perf_counter() - started
+    elapsed = clock() - started
     training = sum(record.seconds for record in records)
     members = len(configs) * task.config.seeds
     return _Timing(training / members / share, max(0.0, elapsed - training) / len(configs))

@@ -11,7 +11,7 @@ from embedllm.data.matrix import SPLIT_NAMES
 from embedllm.figures import Page, SavedFigure
 from tune.figures import NotDrawn
 from tune.folder import WINNER_FOLDER
-from tune.labels import first_line
+from tune.labels import decimals, first_line
 from tune.records import TrialState
 from tune.report.commands import QUESTION, champion_command, fit_command, sweep_command, winner_command
 from tune.report.runs import SweepRun
@@ -96,7 +96,7 @@ def add_winner(page: Page, standings: Standings) -> Page:
             "batch": "the recipe's" if config.batch_questions is None else f"{config.batch_questions} questions",
             "epochs": f"{best.budget} of {config.epochs}; parameters of epoch {best.best_epoch} kept",
             "seeds": f"{best.seeds}, from {config.seed}",
-            "training time": f"{best.seconds:.1f} s, its share of a fused pack",
+            "training time": f"{best.seconds:.{decimals([best.seconds], 3)}f} s, its share of a fused pack",
         }
     )
     metrics = dict(best.metrics) | ({} if winner is None else dict(winner.metrics))

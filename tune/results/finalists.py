@@ -10,7 +10,7 @@ from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS
 from embedllm.evaluation.report import METRICS, evaluate
 from tune.labels import config_label
 from tune.records import TrialRecord
-from tune.results.pareto import amount_text
+from tune.results.pareto import short_amount
 from tune.results.scores import intervals_to, mean_score, question_scores, read_scores, standard_error
 from tune.search.objectives import COSTS
 
@@ -58,7 +58,7 @@ def finalist_rows(
         config = record.config
         if config.training_questions == len(sweep.split.train):
             config = config.replace(training_questions=None)  # all of them, as the paper's recipe says it
-        costs = [amount_text(record, goal.name) for goal in sweep.folder.config.goals[1:] if goal.name in COSTS]
+        costs = [short_amount(record, goal.name) for goal in sweep.folder.config.goals[1:] if goal.name in COSTS]
         title = f"trial {record.trial}" + (f" ({', '.join(costs)})" if costs else "")
         method, note = ("winner", "chosen on val") if is_winner else ("finalist", "")
         row = _row(method, title, note, finalist.metrics, about=config_label(config))

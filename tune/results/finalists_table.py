@@ -89,8 +89,9 @@ def finalist_notes(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _described(row: Row) -> str:
-    """`trial 7: lsa d=16 α=0.05 (chosen on val)`."""
-    text = f"{row['title']}: {row['about']}" if row.get("about") else str(row["title"])
+    """`trial 7: lsa d=16 α=0.05 (chosen on val)`; what a trial costs stands in the table."""
+    name = f"trial {row['trial']}" if "trial" in row else str(row["title"])
+    text = f"{name}: {row['about']}" if row.get("about") else name
     return f"{text} ({row['note']})" if row.get("note") else text
 
 

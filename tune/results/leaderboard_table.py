@@ -8,7 +8,7 @@ from rich.console import Console
 
 from embedllm.cli.tables import render as render_rows
 from tune.config import OBJECTIVES
-from tune.labels import counted, encoder_label
+from tune.labels import counted, decimals, encoder_label
 from tune.results.grid import (
     Column,
     Grid,
@@ -138,8 +138,14 @@ def columns(frame: pd.DataFrame, objective: str) -> list[Column]:
     if any(row.get(second) is not None for row in rows):
         found.append(Column(metric_title(second), number(second, ".4f"), 4, second))
     found.append(Column("epochs", _budget_cell, 7, "budget"))
-    found.append(Column("s", number("seconds", ".1f"), 6, "seconds"))
+    found.append(seconds_column(rows, digits=2))
     return found
+
+
+def seconds_column(rows: Sequence[Row], digits: int) -> Column:
+    """Training seconds, aligned: each with as many decimals as the shortest needs for so many significant digits."""
+    form = f".{decimals((row['seconds'] for row in rows), digits)}f"
+    return Column("s", lambda row: "-" if row["seconds"] is None else format(row["seconds"], form), 6, "seconds")
 
 
 def _varies(rows: Sequence[Row], name: str) -> bool:

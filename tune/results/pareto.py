@@ -10,8 +10,10 @@ from itertools import groupby
 import numpy as np
 import pandas as pd
 
+from tune.labels import decimals
 from tune.records import TrialRecord
 from tune.results.footnotes import spread_text
+from tune.results.grid import metric_title
 from tune.results.leaderboard import is_comparable, leaderboard, sorted_by
 from tune.search.objectives import COSTS, Objective, objective_value
 
@@ -25,6 +27,8 @@ COST_TITLES = {
     "seconds": "seconds",
     "parameters": "parameters",
 }
+
+SHORT_COSTS = {"training_questions": "questions", "seconds": "s"}
 
 BUDGETS = ("epochs", "seconds")
 """Objectives that measure what a trial's epochs cost."""
@@ -209,14 +213,18 @@ def amount_text(record: TrialRecord, name: str) -> str:
     return f"{shown} {COST_TITLES[name]}" if name in COST_TITLES else f"{_title(name)} {shown}"
 
 
+def short_amount(record: TrialRecord, name: str) -> str:
+    """A cost where there is little room: `0.218 s`, `600 questions`."""
+    return f"{_shown(record, name)} {SHORT_COSTS.get(name, COST_TITLES[name])}"
+
+
 def _shown(record: TrialRecord, name: str) -> str:
     value = objective_value(record, name)
     assert value is not None
     if name == "seconds":
-        return f"{value:.2g}"
+        return f"{value:,.{decimals([value], 3, least=0)}f}"
     return f"{value:,.0f}" if name in COSTS else f"{value:.4f}"
 
 
 def _title(name: str) -> str:
-    """`val_log_loss` -> `val log-loss`."""
-    return COST_TITLES.get(name, name.replace("log_loss", "log-loss").replace("_", " "))
+    return COST_TITLES.get(name) or metric_title(name)

@@ -10,11 +10,14 @@ from rich.console import Console
 from embedllm.cli.tables import render as render_rows
 from tune.results.grid import Column, Grid, Row, default_console, metric_title, narrowed, printed_notes, with_spread
 from tune.results.leaderboard_table import columns as leaderboard_columns
-from tune.results.leaderboard_table import constants, plain_rows
+from tune.results.leaderboard_table import constants, plain_rows, seconds_column
 from tune.search.objectives import COSTS, Objective
 
 COLUMN_OF = {"epochs": "budget"}
 """Objectives that the leaderboard shows in a column of another name."""
+
+SECONDS_DIGITS = (3, 4, 5)
+"""Significant digits of the shortest training where seconds are an objective."""
 
 
 def render_front(
@@ -52,15 +55,28 @@ def render_front(
 def front_grid(frame: pd.DataFrame, objectives: Sequence[Objective]) -> Grid:
     """The table for people: on the front or not, the trial, its objectives, and the leaderboard's other columns."""
     unranked = frame.assign(rank=None, ranked_budget=None)
+    rows = plain_rows(unranked)
     known = {column.name: column for column in leaderboard_columns(unranked, objectives[0].name)}
     names = [COLUMN_OF.get(objective.name, objective.name) for objective in objectives]
+    if "seconds" in names:
+        known["seconds"] = _apart(rows)
     first = [
         Column("front", _front_cell, None, "front", numeric=False),
         known["trial"],
         *(_objective_column(objective, known.get(name)) for objective, name in zip(objectives, names, strict=True)),
     ]
     rest = [column for name, column in known.items() if name not in ("rank", "trial", *names)]
-    return Grid([*first, *rest], plain_rows(unranked), row_style=_row_style, stands_out=lambda row: bool(row["front"]))
+    return Grid([*first, *rest], rows, row_style=_row_style, stands_out=lambda row: bool(row["front"]))
+
+
+def _apart(rows: Sequence[Row]) -> Column:
+    """Seconds with digits enough that no two trials look equal that are not, within reason."""
+    different = len({row["seconds"] for row in rows})
+    for digits in SECONDS_DIGITS:
+        column = seconds_column(rows, digits)
+        if len({column.cell(row) for row in rows}) == different:
+            break
+    return column
 
 
 def _objective_column(objective: Objective, known: Column | None) -> Column:

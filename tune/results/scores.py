@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS, bootstrap_intervals, question_totals, ratio_standard_error
+from embedllm.storage import replaced_file
 from tune.records import TrialRecord
 
 SCORES_FOLDER = "scores"
@@ -92,10 +93,8 @@ def write_scores(folder: Path, record: TrialRecord) -> None:
     for side, scores in record.scores.items():
         path = _path(folder, record, side)
         path.parent.mkdir(exist_ok=True)
-        staging = path.with_suffix(".tmp")
-        with staging.open("wb") as file:
+        with replaced_file(path) as staged, staged.open("wb") as file:
             np.save(file, scores)
-        staging.replace(path)
 
 
 def read_scores(folder: Path, record: TrialRecord, side: str = "val") -> np.ndarray | None:

@@ -20,12 +20,13 @@ from tune.records import TrialRecord
 from tune.results.scores import write_scores
 from tune.search.journal import BatchedJournal, repair_journal
 from tune.search.lock import take_lock
-from tune.search.objectives import objective_value
+from tune.search.objectives import Objective, objective_value
 from tune.search.samplers import make_sampler, unused_configurations, unused_starts
 from tune.search.space import baseline_config, distributions, space_size, suggest
 
 JOURNAL_FILE = "journal.log"
-STUDY_NAMES: dict[Literal["trial", "baseline"], str] = {"trial": "sweep", "baseline": "baseline"}
+Role = Literal["trial", "baseline"]
+STUDY_NAMES: dict[Role, str] = {"trial": "sweep", "baseline": "baseline"}
 """The baseline lives in a study of its own, so that the sampler never learns from it."""
 
 STATES = {"COMPLETE": TrialState.COMPLETE, "PRUNED": TrialState.PRUNED, "FAIL": TrialState.FAIL}
@@ -60,20 +61,7 @@ class SweepStudy:
         repair_journal(path)
         self._journal = BatchedJournal(path)
         self._storage = JournalStorage(self._journal)
-        directions = {
-            "trial": [goal.direction for goal in config.goals],
-            "baseline": [config.direction],  # what it costs is fixed, it has no choice between objectives
-        }
-        self._studies = {
-            role: optuna.create_study(
-                storage=self._storage, study_name=name, directions=directions[role], load_if_exists=True
-            )
-            for role, name in STUDY_NAMES.items()
-        }
-        if config.objectives is not None and self._studies["trial"].metric_names is None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                self._studies["trial"].set_metric_names([goal.name for goal in config.goals])
+        self._studies = {role: self._opened(role) for role in STUDY_NAMES}
         self.fail_running("the driver ended before this trial did")
 
     def __enter__(self) -> "SweepStudy":
@@ -144,8 +132,7 @@ class SweepStudy:
             write_scores(self._folder, record)
         study = self._studies[record.role]
         frozen = self._frozen(record)
-        goals = self.config.goals if record.role == "trial" else self.config.goals[:1]
-        known = [objective_value(record, goal.name) for goal in goals]
+        known = [objective_value(record, goal.name) for goal in self._goals(record.role)]
         values = [value for value in known if value is not None] if record.state == "COMPLETE" else None
         with self._batch():
             result = {name: getattr(record, name) for name in RESULT_FIELDS}
@@ -176,6 +163,25 @@ class SweepStudy:
                     study.tell(trial.number, state=TrialState.FAIL)
                     if role == "trial" and "config" in trial.user_attrs:
                         study.enqueue_trial(trial.params, user_attrs=_inherited(trial))
+
+    def _goals(self, role: Role) -> list[Objective]:
+        """The baseline has one: what it costs is fixed, it has no choice between objectives."""
+        return self.config.goals if role == "trial" else self.config.goals[:1]
+
+    def _opened(self, role: Role) -> optuna.Study:
+        """A study, new or known, whose objectives have their names in `optuna-dashboard`, which else numbers them."""
+        goals = self._goals(role)
+        study = optuna.create_study(
+            storage=self._storage,
+            study_name=STUDY_NAMES[role],
+            directions=[goal.direction for goal in goals],
+            load_if_exists=True,
+        )
+        if study.metric_names is None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names([goal.name for goal in goals])
+        return study
 
     def _frozen(self, record: TrialRecord) -> FrozenTrial:
         return self._studies[record.role].get_trials(deepcopy=False)[record.trial]
@@ -226,7 +232,7 @@ def read_records(folder: Path) -> list[TrialRecord]:
     )
 
 
-def _records(studies: dict[Literal["trial", "baseline"], optuna.Study]) -> list[TrialRecord]:
+def _records(studies: dict[Role, optuna.Study]) -> list[TrialRecord]:
     return [
         _record(trial, role)
         for role in ("baseline", "trial")
@@ -236,7 +242,7 @@ def _records(studies: dict[Literal["trial", "baseline"], optuna.Study]) -> list[
     ]
 
 
-def _record(trial: FrozenTrial, role: Literal["trial", "baseline"]) -> TrialRecord:
+def _record(trial: FrozenTrial, role: Role) -> TrialRecord:
     result: dict[str, Any] = trial.user_attrs.get("result", {})
     config = FitConfig(**trial.user_attrs["config"])
     lost = "lost" in trial.user_attrs

@@ -25,6 +25,7 @@ class SweepIdentity:
         experiment: MLflow experiment holding every sweep.
         params: parameters of the parent run, values of any printable type.
         tags: tags of the parent run.
+        current: further tags of the parent run, of settings that each start may change: the last one's are shown.
         trial_tags: tags of the parent and of every child run.
         dataset: name and digest of the data; None = none is logged.
         resume: command that delivers what MLflow did not take; empty: `python -m tune resume` of the sweep.
@@ -35,6 +36,7 @@ class SweepIdentity:
     experiment: str
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    current: Mapping[str, str] = field(default_factory=dict)
     trial_tags: Mapping[str, str] = field(default_factory=dict)
     dataset: tuple[str, str] | None = None
     resume: str = ""
@@ -49,6 +51,7 @@ class SweepIdentity:
         experiment: str,
         params: Mapping[str, Any],
         tags: Mapping[str, str],
+        current: Mapping[str, str],
         description: str | None,
         resume: str,
     ) -> "SweepIdentity":
@@ -63,6 +66,7 @@ class SweepIdentity:
             experiment=experiment,
             params={"data": provenance.data_name, **params, **provenance.packages},
             tags={"machine": provenance.machine} | ({"mlflow.note.content": description} if description else {}),
+            current=current,
             trial_tags={
                 "sweep": name,
                 "data_digest": provenance.data_digest,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embedllm.config import FitConfig
+from embedllm.storage import replaced_file
 from tune.records import TrialRecord
 
 
@@ -57,9 +58,8 @@ class Outbox:
         if not lines:
             self.path.unlink(missing_ok=True)
             return
-        staging = self.path.with_suffix(".tmp")
-        staging.write_text("".join(lines), encoding="utf-8")
-        staging.replace(self.path)
+        with replaced_file(self.path) as staged:
+            staged.write_text("".join(lines), encoding="utf-8")
 
 
 def _to_line(delivery: Delivery) -> str:

@@ -19,6 +19,7 @@ ARTIFACT = "embedding"
 """Name under which the artifact's folder is stored with the model."""
 DIGITS = 6
 """Decimal places of a probability: single precision has no more, and its noise would be half of every answer."""
+HOW_TO_ASK = 'questions are given as {"inputs": ["What is 7 * 8?"]}, or as a column `question` of texts'
 
 
 class QuestionRouter(PythonModel):
@@ -44,8 +45,10 @@ class QuestionRouter(PythonModel):
             `probabilities`, a mapping of every LLM's name to its P(correct).
 
         Raises:
-            MlflowException: if a question is no text or an empty one; the server answers 400.
+            MlflowException: if there are none, or one is no text or an empty one; the server answers 400.
         """
+        if "question" not in model_input:
+            raise MlflowException.invalid_parameter_value(f"there is no column `question`; {HOW_TO_ASK}")
         questions = _texts(model_input["question"])
         probability = self._artifact.predict_proba(questions).astype(float).round(DIGITS)
         names = list(self._artifact.model_names)
@@ -65,9 +68,11 @@ def _texts(cells: Iterable[Any]) -> list[str]:
     questions = [text for texts in lists for text in texts]
     wrong = [place for place, text in enumerate(questions) if not (isinstance(text, str) and text.strip())]
     if wrong:
+        first = questions[wrong[0]]
+        shown = "null" if first is None or first != first else repr(first)
         raise MlflowException.invalid_parameter_value(
             f"every question must be a text that is not empty, but {len(wrong)} of {len(questions)} are not; the first "
-            f"is number {wrong[0]}, counted from 0: {questions[wrong[0]]!r}"
+            f"is number {wrong[0]}, counted from 0: {shown}"
         )
     return questions
 

@@ -148,8 +148,9 @@ class SweepRuns:
         if found:
             run_id = found[0].info.run_id
             self._client.update_run(run_id, status="RUNNING")
+            self._client.log_batch(run_id, tags=[RunTag(name, value) for name, value in sweep.current.items()])
             return run_id
-        tags = {"role": "sweep", "sweep_id": sweep.sweep_id, **sweep.trial_tags, **sweep.tags}
+        tags = {"role": "sweep", "sweep_id": sweep.sweep_id, **sweep.trial_tags, **sweep.tags, **sweep.current}
         run_id = self._client.create_run(self._experiment_id, run_name=sweep.name, tags=tags).info.run_id
         self._client.log_batch(run_id, params=[Param(name, str(value)) for name, value in sweep.params.items()])
         if sweep.dataset is not None:

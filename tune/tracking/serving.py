@@ -90,14 +90,15 @@ def save_mlflow_model(artifact: Path, folder: Path, mlflow_model: "Model | None"
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
-    from mlflow.types.schema import Map
+    from mlflow.types.schema import AnyType, Map
 
     import embedllm
     from embedllm.artifact import CONFIG_FILE
     from tune.tracking.router_model import ARTIFACT
 
     signature = ModelSignature(
-        Schema([ColSpec(DataType.string, "question")]),
+        # Not a string: MLflow would make the text "None" of a null and "3" of a number before the model sees them.
+        Schema([ColSpec(AnyType(), "question", required=False)]),
         Schema(
             [
                 ColSpec(DataType.string, "chosen_model"),

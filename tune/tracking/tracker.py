@@ -102,6 +102,7 @@ class MlflowTracker:
         experiment: str = EXPERIMENT,
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, str] | None = None,
+        current: Mapping[str, str] | None = None,
         description: str | None = None,
         resume: str = "",
     ) -> "MlflowTracker":
@@ -114,8 +115,9 @@ class MlflowTracker:
             provenance: logged as tags, parameters and dataset of the parent run; data digest and commit on every child.
             tracking_uri: as in :func:`tune.tracking.uri.resolve_tracking_uri`; None on a known `sweep_dir`: as before.
             experiment: MLflow experiment; sweeps of one experiment stand in one table.
-            params: parameters of the parent run: the sweep's settings.
+            params: parameters of the parent run: the sweep's settings, which MLflow lets nobody change.
             tags: further tags of the parent and of every child.
+            current: as in :class:`SweepIdentity`.
             description: Markdown that MLflow shows on top of the parent run.
             resume: as in :class:`SweepIdentity`.
 
@@ -134,6 +136,7 @@ class MlflowTracker:
             experiment=experiment,
             params=({} if objective is None else {"objective": objective}) | dict(params or {}),
             tags=tags or {},
+            current=current or {},
             description=description,
             resume=resume,
         )

@@ -104,6 +104,9 @@ def test_mlflow_has_parent_trials_baseline_and_files(home: Path) -> None:
     assert len(children) == len(read_records(home / "sweep"))
     assert parent.info.status == "FINISHED"
     assert parent.data.params["space.embedding_dim"] == "2,4"
+    assert "trials" not in parent.data.params, "it would stay what it was when `resume --trials` changes it"
+    assert parent.data.tags["target_trials"] == str(SweepFolder.open(home / "sweep").config.trials)
+    assert parent.data.tags["address"] == "this machine"
     assert "test_log_loss" in parent.data.metrics
     assert {"leaderboard.csv", "report.html", "figures", "winner.json", "winner"} <= {
         file.path for file in client.list_artifacts(parent.info.run_id)

@@ -121,7 +121,11 @@ def test_bad_usage(words: list[str], message: str) -> None:
     ("words", "message"),
     [
         (["--trials", "0"], "trials must be at least 1 but is 0"),
-        (["--space.noise", "0.3..0.1"], "a range needs finite ends with low <= high but has low 0.3, high 0.1"),
+        (
+            ["--space.noise", "0.3..0.1", "--space.embedding-dim", "64..8:log"],
+            "invalid search space: space.embedding_dim: a range needs low <= high but has low 64, high 8; swap them; "
+            "space.noise: a range needs low <= high but has low 0.3, high 0.1; swap them",
+        ),
         (["--objective", "test_accuracy"], "objective must be one of val_log_loss"),
     ],
 )
@@ -129,6 +133,34 @@ def test_bad_values(words: list[str], message: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse(*words)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "space:\n  embedding_dim: {low: 64, high: 8}\n",
+            "invalid search space: space.embedding_dim: a range needs low <= high but has low 64, high 8; swap them",
+        ),
+        ("space:\n  noise: [-1]\n", "invalid search space: noise must not be negative but is [-1.0]"),
+        ("trials: 0\n", "invalid sweep configuration: trials must be at least 1 but is 0"),
+    ],
+)
+def test_a_bad_value_is_told_with_the_file_that_was_given(tmp_path: Path, content: str, message: str) -> None:
+    file = tmp_path / "sweep.yaml"
+    file.write_text(content)
+    with pytest.raises(ConfigError) as error:
+        parse("--config", str(file))
+    assert str(error.value) == f"with --config {file}: {message}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("8:64", "8..64"), ("1e-4:1e-2:log", "1e-4..1e-2:log"), ("0:0.2", "0..0.2")]
+)
+def test_a_colon_makes_no_range(typed: str, meant: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse("--space.noise", typed)
+    assert str(error.value) == f"'{typed}' is no AXIS; a range is LOW..HIGH, as in {meant}"
 
 
 def test_unknown_keys_of_a_file_nested_ones_too(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ CPU_ONLY = {"CPU": 8.0}
 GPU_NODES = {"CPU": 32.0, "GPU": 4.0}
 
 
-def slots(resources: dict[str, float], nodes: Sequence[Node] = (), **changes: object) -> Slots:
-    return plan_slots(SweepConfig(trials=100).replace(**changes), resources, nodes)
+def slots(resources: dict[str, float], nodes: Sequence[Node] = (), packs: int = 100, **changes: object) -> Slots:
+    return plan_slots(SweepConfig().replace(**changes), packs, resources, nodes)
 
 
 def node(cpus: float, gpus: float = 0, *, alive: bool = True) -> Node:
@@ -26,7 +26,7 @@ def node(cpus: float, gpus: float = 0, *, alive: bool = True) -> Node:
 def test_cpus_are_one_slot_each() -> None:
     assert slots(CPU_ONLY) == Slots(8, 1, 0.0)
     assert slots(CPU_ONLY, cpus_per_pack=3) == Slots(2, 3, 0.0)
-    assert slots(CPU_ONLY, trials=3) == Slots(3, 1, 0.0)
+    assert slots(CPU_ONLY, packs=3) == Slots(3, 1, 0.0)
     assert slots(CPU_ONLY, slots=2) == Slots(2, 1, 0.0)
     assert slots(CPU_ONLY).resources == {"cpu": 1}
 

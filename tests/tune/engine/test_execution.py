@@ -1,6 +1,7 @@
 """What comes out of Ray Tune when the queue raises: its own error, not a traceback of Ray Tune's."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -39,6 +40,7 @@ def test_errors_meant_for_the_user_come_out(
 ) -> None:
     monkeypatch.setattr(Tuner, "cause", cause, raising=False)
     monkeypatch.setattr("ray.tune.Tuner", Tuner)
+    monkeypatch.setattr("ray.get_runtime_context", lambda: SimpleNamespace(gcs_address="127.0.0.1:1"))
     (tmp_path / "ray").mkdir()
     with pytest.raises(raised) as caught:
         run_orders(None, None, None, Slots(1, 1, 0.0), tmp_path / "ray")  # type: ignore[arg-type]

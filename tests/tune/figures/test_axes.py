@@ -1,12 +1,15 @@
 """The searched axes: what varied, on which scale, where a value stands."""
 
+import math
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.tune.figures.conftest import CONFIG, searched, trial
 from tune.config import Range, SearchSpace
-from tune.figures.axes import SearchedAxis, log_ticks, number_label, searched_axes, shortened
+from tune.figures.axes import SearchedAxis, log_ticks, number_label, roomy_log_ticks, searched_axes, shortened
 
 
 def test_axes_are_those_that_varied_in_the_order_of_the_space() -> None:
@@ -65,8 +68,28 @@ def test_labels_of_ticks() -> None:
         "10⁻⁴",
         "0.001",
     ]
+    assert [number_label(value) for value in (5000, 10_000, 12_500, 500_000, 2e6, 3e9)] == [
+        "5000",
+        "10k",
+        "12.5k",
+        "500k",
+        "2M",
+        "3 × 10⁹",
+    ]
     assert number_label(2e-5) == "2 × 10⁻⁵"
     assert number_label(0.05) == "0.05"
+
+
+@given(st.floats(1e-3, 1e6), st.floats(1.5, 1e4), st.floats(100, 500))
+def test_roomy_ticks_do_not_touch(low: float, ratio: float, points: float) -> None:
+    ticks = roomy_log_ticks(low, low * ratio, points)
+    ends = [
+        (at - 2.5 * len(label), at + 2.5 * len(label))
+        for mark, label in ticks
+        for at in [points * math.log(mark / low) / math.log(ratio)]
+    ]
+    assert len(ticks) == 2 or all(right[0] > left[1] for left, right in pairwise(ends))
+    assert len(roomy_log_ticks(low, low * ratio, 2000)) >= len(ticks)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """The Pareto front: who is on it, the steps between, and what is named."""
 
+import dataclasses
+from itertools import pairwise
+
 import pytest
 
 from tests.tune.figures.conftest import BASELINE, CONFIG, trial
@@ -98,6 +101,54 @@ def test_costs_over_decades_take_a_logarithmic_axis() -> None:
     panel = draw_pareto(info_of([sized(0, 0.6, 100), sized(1, 0.5, 10_000)], TWO)).axes[0]
     assert panel.get_xscale() == "log"
     assert draw_pareto(info_of(TRIALS, TWO)).axes[0].get_xscale() == "linear"
+
+
+def wide_spread(count: int = 20) -> list[TrialRecord]:
+    """Parameters, seconds and training questions over more than a decade each, and the baseline beyond them."""
+    trials = [
+        dataclasses.replace(
+            sized(number, 0.6 - number / 400, round(60 * 1.2**number)),
+            parameters=round(2900 * 1.19**number),
+            seconds=0.09 * 1.2**number,
+        )
+        for number in range(count)
+    ]
+    return [dataclasses.replace(BASELINE, parameters=79_000, seconds=15.3), *trials]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["val_log_loss", "parameters", "training_questions"],
+        ["val_log_loss", "seconds", "parameters"],
+        ["val_log_loss", "parameters", "seconds", "training_questions"],
+        ["val_log_loss", "parameters"],
+    ],
+)
+@pytest.mark.parametrize("count", [1, 4, 20])
+def test_labels_beside_the_axes_do_not_touch(names: list[str], count: int) -> None:
+    figure = draw_pareto(info_of(wide_spread(count), CONFIG.replace(objectives=names)))
+    figure.canvas.draw()
+    for panel in figure.axes:
+        boxes = [label.get_window_extent() for label in panel.get_xticklabels() if label.get_text()]
+        seen = [box for box in boxes if panel.bbox.x0 <= (box.x0 + box.x1) / 2 <= panel.bbox.x1]
+        assert len(seen) >= 2
+        assert all(left.x1 < right.x0 for left, right in pairwise(seen)), panel.get_xlabel()
+
+
+def test_the_axis_reaches_to_the_paper_s_recipe_and_says_its_scale() -> None:
+    config = CONFIG.replace(objectives=["val_log_loss", "seconds"])
+    panel = draw_pareto(info_of(wide_spread(4), config)).axes[0]
+    assert panel.get_xlabel() == "training seconds (log scale)", "0.09 to 15.3 with the recipe, else within a decade"
+    assert panel.get_xlim()[1] > 15.3
+    assert [tick.get_text() for tick in panel.get_xticklabels()][-1] == "10"
+
+
+def test_the_recipe_is_in_the_legend_as_line_and_as_point() -> None:
+    config = CONFIG.replace(objectives=["val_log_loss", "parameters", "training_questions"])
+    [legend] = draw_pareto(info_of(wide_spread(), config)).legends
+    looks = [(text.get_text(), line.get_marker()) for text, line in zip(legend.texts, legend.get_lines(), strict=True)]
+    assert looks[2:] == [("paper's recipe", "D"), ("paper's recipe", "None")]
 
 
 @pytest.mark.parametrize(

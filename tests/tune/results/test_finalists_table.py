@@ -29,6 +29,13 @@ def wide(width: int = 200) -> Console:
     return Console(width=width)
 
 
+def test_what_a_finalist_costs_stands_in_the_table_only() -> None:
+    winner = WINNER | {"title": "trial 7 (0.365 s, 8,932 parameters)"}
+    table, notes = render_finalists([winner, *ROWS[1:]], "val_log_loss", console=wide()).rsplit("\n\n", 1)
+    assert "trial 7 (0.365 s, 8,932 parameters)  0.5200" in table
+    assert "trial 7: lsa d=16 α=0.05 (chosen on val)" in notes
+
+
 def test_a_row_per_method_with_errors_differences_and_verdicts() -> None:
     header, _, *rows = render_finalists(ROWS, "val_log_loss", console=wide()).split("\n\n")[0].splitlines()
     assert " ".join(header.split()) == "method log-loss Δ vs. winner [95 %] verdict accuracy ECE"

@@ -64,6 +64,12 @@ def test_the_table_shows_ranks_values_with_sd_differences_and_budgets() -> None:
     ]
 
 
+def test_short_trainings_keep_two_digits() -> None:
+    records = [dataclasses.replace(RECORDS[0], seconds=0.0521), RECORDS[3]]
+    rows = render(leaderboard(records), "val_log_loss", console=wide()).splitlines()[2:4]
+    assert [row.split()[-1] for row in rows] == ["0.052", "41.200"]
+
+
 def test_numbers_are_aligned_to_the_right() -> None:
     lines = render(leaderboard(RECORDS), "val_log_loss", console=wide()).splitlines()
     header = lines[0]

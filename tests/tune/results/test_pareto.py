@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
 from tune.records import TrialRecord, TrialState
-from tune.results.pareto import front_frame, front_sentences, non_dominated, pareto_front
+from tune.results.pareto import front_frame, front_sentences, non_dominated, pareto_front, short_amount
 from tune.results.pareto_table import render_front
 from tune.search.objectives import Objective, objective_value, read_objectives
 
@@ -136,7 +136,7 @@ def test_sentences_of_other_fronts() -> None:
     )
     two_metrics, _ = read_objectives(["val_log_loss", "val_ece"])
     metrics = [trial(0, 0.5, None, val_ece=0.04), trial(1, 0.7, None, val_ece=0.01)]
-    assert front_sentences(metrics, two_metrics)[0].startswith("The best val log-loss, 0.5000, takes val ece 0.0400;")
+    assert front_sentences(metrics, two_metrics)[0].startswith("The best val log-loss, 0.5000, takes val ECE 0.0400;")
     assert front_sentences([], LOSS_AND_SIZE) == [
         "No Pareto front of val log-loss and training questions yet: no trial is complete."
     ]
@@ -195,6 +195,38 @@ def test_every_objective_has_a_column() -> None:
     titles = [title.strip() for title in header.strip("|").split("|")]
     assert titles[:8] == ["front", "trial", "val log-loss", "epochs", "s", "dim", "parameters", "val accuracy"]
     assert len(titles) == len(set(titles))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        ([0.2183, 0.298, 15.304], ["0.218", "0.298", "15.304"]),
+        ([0.2183, 0.2184, 1.5], ["0.2183", "0.2184", "1.5000"]),
+        ([0.2, 0.2, 12.0], ["0.200", "0.200", "12.000"]),
+        ([214.3, 215.0, 1600.0], ["214.3", "215.0", "1600.0"]),
+    ],
+)
+def test_seconds_that_differ_look_different_where_they_are_an_objective(seconds: list[float], shown: list[str]) -> None:
+    objectives, _ = read_objectives(["val_log_loss", "seconds"])
+    trials = [
+        dataclasses.replace(trial(number, 0.5 - number / 100, 100), seconds=each) for number, each in enumerate(seconds)
+    ]
+    text = render_front(front_frame(trials, objectives, sort="trial"), objectives, format="markdown")
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:5]]
+    assert sorted(row[3] for row in cells) == sorted(shown)
+
+
+def test_sentences_give_seconds_three_digits() -> None:
+    objectives, _ = read_objectives(["val_log_loss", "seconds"])
+    trials = [
+        dataclasses.replace(trial(0, 0.5, 100), seconds=1234.5),
+        dataclasses.replace(trial(1, 0.6, 100), seconds=0.2983),
+    ]
+    assert [short_amount(each, "seconds") for each in trials] == ["1,234 s", "0.298 s"]
+    assert short_amount(trials[0], "training_questions") == "100 questions"
+    assert front_sentences(trials, objectives)[0] == (
+        "The best val log-loss, 0.5000, takes 1,234 seconds; 0.298 seconds reach 0.6000."
+    )
 
 
 def test_programs_get_flat_rows() -> None:

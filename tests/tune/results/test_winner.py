@@ -109,7 +109,7 @@ def test_a_front_is_judged_and_kept(data: str, tmp_path: Path, trained: list[int
     methods = [row["method"] for row in winner.rows]
     assert methods[: len(expected)] == ["winner", *["finalist"] * (len(expected) - 1)]
     size = winner.config.training_questions
-    assert winner.rows[0]["title"] == f"trial {winner.trial} ({size} training questions)"
+    assert winner.rows[0]["title"] == f"trial {winner.trial} ({size} questions)"
     assert winner.rows[0]["about"].startswith("lsa:")
 
     again = crown(sweep, records)

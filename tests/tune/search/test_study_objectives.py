@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.results.pareto import pareto_front
-from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, ranking, read_records
+from tune.search.study import JOURNAL_FILE, STUDY_NAMES, SweepStudy, best_record, ranking, read_records
 
 GOALS = ["val_accuracy", "training_questions", "parameters"]
 RANGES = SearchSpace(encoder=["lsa"], training_questions=Range(0.05, 1.0))
@@ -50,6 +50,40 @@ def test_optuna_reads_the_same_values_names_and_front(tmp_path: Path) -> None:
         expected = [record.metrics["val_accuracy"], record.config.training_questions, record.parameters]
         assert trial.values == pytest.approx(expected)
     assert sorted(r.trial for r in pareto_front(records, config.goals)) == sorted(t.number for t in study.best_trials)
+
+
+def names(folder: Path) -> dict[str, list[str] | None]:
+    storage = JournalStorage(JournalFileBackend(str(folder / JOURNAL_FILE)))
+    return {name: optuna.load_study(study_name=name, storage=storage).metric_names for name in STUDY_NAMES.values()}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (SweepConfig(objective="val_accuracy", space=RANGES), ["val_accuracy"]),
+        (SweepConfig(objectives=GOALS, space=RANGES), GOALS),
+    ],
+)
+def test_a_dashboard_shows_the_objective_by_its_name(tmp_path: Path, config: SweepConfig, expected: list[str]) -> None:
+    fill(tmp_path, config, 1)
+    assert names(tmp_path) == {"sweep": expected, "baseline": expected[:1]}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_study_without_names_gets_them_once_when_it_is_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = SweepConfig(objective="val_accuracy", space=RANGES)
+    with monkeypatch.context() as before:
+        before.setattr(optuna.Study, "set_metric_names", lambda *_: None)
+        known = fill(tmp_path, config, 1)
+    assert names(tmp_path) == {"sweep": None, "baseline": None}
+    resumed = fill(tmp_path, config, 1)
+    assert resumed[: len(known)] == known
+    assert names(tmp_path) == {"sweep": ["val_accuracy"], "baseline": ["val_accuracy"]}
+    fill(tmp_path, config, 1)
+    assert (tmp_path / JOURNAL_FILE).read_text().count("study:metric_names") == 2, "one per study"
 
 
 def test_the_baseline_has_no_choice_between_objectives(tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def test_the_answer_is_json_that_explains_itself(model: Any, artifact: Path) -> 
     ("questions", "message"),
     [
         (["fine", " "], "every question must be a text that is not empty, but 1 of 2 are not; the first is number 1"),
-        ([None], "but 1 of 1 are not; the first is number 0, counted from 0: None"),
+        ([None], "but 1 of 1 are not; the first is number 0, counted from 0: null"),
+        (["fine", 3], "but 1 of 2 are not; the first is number 1, counted from 0: 3"),
     ],
 )
 def test_questions_without_a_text_are_refused(model: Any, questions: list[Any], message: str) -> None:
@@ -137,9 +138,43 @@ def test_questions_without_a_text_are_refused(model: Any, questions: list[Any], 
     assert error.value.error_code == "INVALID_PARAMETER_VALUE", "which the server answers with 400, not with 500"
 
 
-def test_a_missing_column_is_refused(model: Any) -> None:
-    with pytest.raises(MlflowException, match=r"Model is missing inputs \['question'\]"):
-        model.predict(pd.DataFrame({"text": QUESTIONS}))
+@pytest.mark.parametrize("form", ["inputs", "column", "rows", "instances", "split", "records"])
+@pytest.mark.parametrize(
+    ("questions", "message"),
+    [
+        ([None], "but 1 of 1 are not; the first is number 0, counted from 0: null"),
+        (["a?", None, "b?"], "but 1 of 3 are not; the first is number 1, counted from 0: null"),
+        ([3], "but 1 of 1 are not; the first is number 0, counted from 0: 3"),  # among texts NumPy makes it one
+    ],
+)
+def test_what_is_no_text_is_not_answered_as_if_it_were(
+    model: Any, form: str, questions: list[Any], message: str
+) -> None:
+    rows = [{"question": question} for question in questions]
+    body: dict[str, Any] = {
+        "inputs": {"inputs": questions},
+        "column": {"inputs": {"question": questions}},
+        "rows": {"inputs": rows},
+        "instances": {"instances": rows},
+        "split": {"dataframe_split": {"columns": ["question"], "data": [[question] for question in questions]}},
+        "records": {"dataframe_records": rows},
+    }[form]
+    parsed = infer_and_parse_data(json.loads(json.dumps(body)), model.metadata.get_input_schema())
+    with pytest.raises(MlflowException) as error:
+        model.predict(parsed)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("given", [pd.DataFrame({"text": QUESTIONS}), {"text": QUESTIONS}, "a?"])
+@pytest.mark.filterwarnings("ignore")
+def test_a_missing_column_is_refused(model: Any, given: Any) -> None:
+    with pytest.raises(MlflowException) as error:
+        model.predict(given)
+    assert str(error.value) == (
+        'there is no column `question`; questions are given as {"inputs": ["What is 7 * 8?"]}, or as a column '
+        "`question` of texts"
+    )
+    assert error.value.error_code == "INVALID_PARAMETER_VALUE"
 
 
 def test_nothing_in_the_model_is_pickled(saved: Path) -> None:
@@ -281,10 +316,15 @@ def test_a_real_server_answers(store: tuple[MlflowClient, str], add: Register, a
             expected = known.predict_proba(questions).T  # type: ignore[arg-type]
             given = [list(row["probabilities"].values()) for row in answer["predictions"]]
             np.testing.assert_allclose(given, expected, atol=1e-6)
-        with pytest.raises(urllib.error.HTTPError) as error:
-            _post(f"http://127.0.0.1:{port}/invocations", {"inputs": [" "]}, process, tmp_path / "log")
-        assert error.value.code == 400
-        assert "every question must be a text that is not empty" in error.value.read().decode()
+        for body, reason in (
+            ({"inputs": [" "]}, "every question must be a text that is not empty"),
+            ({"inputs": ["a?", None]}, "the first is number 1, counted from 0: null"),
+            ({"inputs": "a?"}, "there is no column `question`"),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as error:
+                _post(f"http://127.0.0.1:{port}/invocations", body, process, tmp_path / "log")
+            assert error.value.code == 400
+            assert reason in error.value.read().decode()
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait()

@@ -49,6 +49,19 @@ def test_a_sweep_is_a_parent_run_and_each_trial_a_child(sweep_dir: Path) -> None
     assert parent.inputs.dataset_inputs[0].dataset.name == "helm_lite"
 
 
+def test_what_a_later_start_changes_is_shown_as_it_is_now(sweep_dir: Path) -> None:
+    assert track(sweep_dir, COMPLETE, params={"seeds": 3}, current={"target_trials": "3"}).finish()
+    tracker = track(sweep_dir, PRUNED, params={"seeds": 3}, current={"target_trials": "5", "address": "box:6379"})
+    assert tracker.ready()
+    parent, _ = runs_of(tracker)
+    assert (parent.data.tags["target_trials"], parent.data.tags["address"]) == ("5", "box:6379"), "while it runs, too"
+    assert tracker.finish()
+    parent, children = runs_of(tracker)
+    assert parent.data.tags["target_trials"] == "5"
+    assert "target_trials" not in parent.data.params
+    assert not any("target_trials" in run.data.tags for run in children.values())
+
+
 def test_a_child_run_holds_configuration_metrics_and_tags(sweep_dir: Path) -> None:
     tracker = track(sweep_dir, COMPLETE)
     assert tracker.finish()
