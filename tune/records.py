@@ -27,7 +27,7 @@ class TrialRecord:
         curves: `train_log_loss`, `val_log_loss`, `val_accuracy` -> mean over seeds, one value per epoch run.
         best_epoch: 1-based epoch whose parameters were kept (mean over seeds, rounded).
         budget: epochs reached. Rows of different budgets are never ranked together.
-        seconds: training seconds this trial took: its share of its pack's time, as :mod:`tune.engine.timed` takes it.
+        seconds: training seconds this trial took: its share of its pack's, as `FitResult` tells them.
         parameters: number of trained parameters of one seed's model; None where no model came of it.
         reason: why it failed or was pruned.
         lost: its process ended before it did: it says nothing about its configuration, which is run again.

@@ -23,6 +23,7 @@ import jsonargparse
 import yaml
 
 from embedllm.cli.wording import HELP_WIDTH, HelpFormatter, allowed_values, as_typed, may_be_null, metavar_of
+from embedllm.cli.yaml_text import RepeatedKeys, load_yaml
 from embedllm.errors import ConfigError, EmbedLLMError
 
 HIDDEN = ("print_shtab",)
@@ -225,9 +226,11 @@ class _ConfigFile(jsonargparse.ActionConfigFile):
         if not path.is_file():
             raise UsageError(f"--config: there is no file {path}")
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
+            content = load_yaml(path.read_text(encoding="utf-8"))
         except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UsageError(f"{path} is not valid YAML: {error}") from error
+        except RepeatedKeys as error:
+            raise UsageError(f"{path}: {error}") from error
         if content is None:
             return
         if not isinstance(content, dict):
@@ -241,7 +244,10 @@ class _ConfigFile(jsonargparse.ActionConfigFile):
         ]
         if problems:
             raise UsageError(f"{path}: " + "; ".join(problems))
-        super().__call__(parser, cfg, values, option_string)
+        try:
+            super().__call__(parser, cfg, values, option_string)
+        except argparse.ArgumentError as error:
+            raise UsageError(f"{path}: {parser._reworded(str(error))}") from error
 
 
 def option_of(name: str) -> str:

@@ -39,7 +39,7 @@ class FitResult:
             The training loss is taken on as many of the training questions as there are validation questions.
         best_epoch: 1-based epoch whose parameters the model holds.
         epochs_run: epochs trained.
-        seconds: share of the fused run's wall time.
+        seconds: share of the fused run's time, as :func:`embedllm.training.fused.clock_of` tells it.
         stopped: None if all epochs ran, else `patience`, `pruned` or `diverged`.
         failure: why there is no model.
     """

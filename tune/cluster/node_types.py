@@ -1,6 +1,7 @@
 """The node types of a cluster file: how many of each, what they hold, and how many packs find room on them."""
 
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -177,7 +178,7 @@ def packs_at_once(nodes: Sequence[Node]) -> Slots | None:
     """How a sweep with default settings divides these nodes; None if not even one pack finds room."""
     resources = {"CPU": sum(node.cpus for node in nodes), "GPU": sum(node.gpus for node in nodes)}
     try:
-        return plan_slots(SweepConfig(trials=1_000_000), resources, nodes)
+        return plan_slots(SweepConfig(), sys.maxsize, resources, nodes)
     except ConfigError:
         return None
 

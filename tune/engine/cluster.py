@@ -36,6 +36,12 @@ START_ATTEMPTS = 2
 CONNECT_SECONDS = 5.0
 """What a cluster's head has to answer in."""
 
+NO_WORKERS = (
+    "no node of the cluster has a CPU for Ray to use yet; ask an autoscaled cluster for workers with `python -m tune "
+    "cluster wait --gpus N` (or `--cpus N`), or add a node with `ray start --address=HEAD:PORT`"
+)
+"""What to do about a head that does not train, alone."""
+
 MAX_CPUS_PER_GPU_PACK = 4
 """A pack on a GPU computes there; more threads only help to copy."""
 
@@ -153,6 +159,8 @@ def plan_slots(asked: AskedOfCluster, packs: int, resources: dict[str, float], n
         ConfigError: if not even one pack finds room.
     """
     all_cpus, all_gpus = int(resources.get("CPU", 0)), resources.get("GPU", 0.0)
+    if not all_cpus:
+        raise ConfigError(NO_WORKERS)
     gpus = asked.gpus_per_pack if asked.gpus_per_pack is not None else (0.5 if all_gpus else 0.0)
     problems = []
     if gpus > all_gpus:

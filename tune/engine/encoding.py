@@ -12,8 +12,8 @@ import numpy as np
 from embedllm.encoders.pretrained import PretrainedEncoder
 from embedllm.encoders.progress import progress_bar
 from embedllm.encoders.sources import ModelSource
-from embedllm.errors import EmbedLLMError
-from tune.engine.cluster import Node, cluster_nodes, hide_other_gpus, ray_cluster
+from embedllm.errors import ConfigError, EmbedLLMError
+from tune.engine.cluster import NO_WORKERS, Node, cluster_nodes, hide_other_gpus, ray_cluster
 from tune.labels import counted, error_line
 
 CHUNK_TEXTS = 256
@@ -50,14 +50,11 @@ class Copies:
             nodes: machines of the cluster.
 
         Raises:
-            EmbedLLMError: if no living node has a CPU for Ray to use.
+            ConfigError: if no living node has a CPU for Ray to use.
         """
         alive = [node for node in nodes if node.alive and node.cpus >= 1]
         if not alive:
-            raise EmbedLLMError(
-                "no node of the cluster has a CPU for Ray to use, so that none can encode questions; add one (`ray "
-                "start --address=HEAD:PORT` on it), or encode on this machine first: `embedllm encode DATA`"
-            )
+            raise ConfigError(NO_WORKERS)
         gpus = sum(min(int(node.gpus), int(node.cpus)) for node in alive)
         if gpus:
             return cls(gpus, 1, 1)
@@ -86,7 +83,7 @@ def encode_on_cluster(encoder: PretrainedEncoder, texts: Sequence[str], *, addre
         address: the cluster, as in :func:`tune.engine.cluster.ray_cluster`.
 
     Raises:
-        ConfigError: if there is no cluster at `address`.
+        ConfigError: if there is no cluster at `address`, or one without workers.
         EmbedLLMError: if the workers cannot encode, a model's folder that they do not have for example.
     """
     distinct = sorted(set(texts), key=len)

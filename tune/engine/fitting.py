@@ -9,11 +9,10 @@ import torch
 
 from embedllm.config import FitConfig
 from embedllm.evaluation.report import evaluate
-from embedllm.training import FitData, FitResult
+from embedllm.training import FitData, FitResult, fit_many
 from tune.config import SweepConfig
 from tune.data import SweepData
 from tune.engine.packing import FusionKey, Pack, fusion_key
-from tune.engine.timed import timed_fits, warm_up
 from tune.records import TrialRecord, TrialState
 from tune.results.scores import question_scores
 from tune.search.pruning import PackPruner
@@ -71,14 +70,23 @@ class PackFitter:
         return self._fit_data[encoder]
 
     def warm_up(self, pack: Pack) -> None:
-        """Before the first pack of its kind: do now what would else count as the training time of its trials."""
+        """Before the first pack of its kind, train its members on a batch of questions, in vain.
+
+        At the first steps libraries load and memory is touched, which would count as the training time of its trials.
+        """
         data = self.fit_data(pack.encoder)
         configs = [config for _, config in pack.trials]
         kinds = {fusion_key(config, data.num_models, data.num_train) for config in configs}
-        if not kinds <= self._warm:
-            with self._own_threads():
-                warm_up(self._members(configs), data)
-            self._warm |= kinds
+        if kinds <= self._warm:
+            return
+        batch = min(data.num_train, *(config.batch_for(data.num_models) for config in configs))
+        short = [
+            config.replace(epochs=1, training_questions=min(batch, config.training_questions or batch))
+            for config in self._members(configs)
+        ]
+        with self._own_threads():
+            fit_many(short, data)
+        self._warm |= kinds
 
     def fit(self, pack: Pack, pruner: PackPruner | None = None) -> list[TrialRecord]:
         """Train every trial x seed of the pack fused; a record per trial, in order. A diverged trial does not raise."""
@@ -111,7 +119,7 @@ class PackFitter:
 
         data = self.fit_data(configs[0].encoder)
         with self._own_threads():
-            results = timed_fits(members, data, drop if pruner else None)
+            results = fit_many(members, data, on_epoch=drop if pruner else None)
         return [results[start : start + self._seeds] for start in range(0, len(results), self._seeds)]
 
     def _members(self, configs: Sequence[FitConfig]) -> list[FitConfig]:

@@ -146,8 +146,8 @@ class _Timing(NamedTuple):
 
 def _train(task: ProbeTask, configs: Sequence[FitConfig], threads: int) -> _Timing:
     """Train a pack for one epoch on a few questions: as many as make an epoch of about `EPOCH_BATCHES` batches."""
+    from embedllm.training.fused import clock_of
     from tune.engine.fitting import PackFitter
-    from tune.engine.timed import clock_of
 
     data, split = task.source.data, task.source.split
     questions = min(len(split.train), EPOCH_BATCHES * configs[0].batch_for(data.num_models))

@@ -109,6 +109,8 @@ def test_every_unknown_key_of_a_file_is_named_at_once(parser: Parser, tmp_path: 
     ("content", "message"),
     [
         ("noise: [0.1", "is not valid YAML"),
+        ("noise: 0\nepochs: 3\nnoise: 0.1", "bad.yaml: key 'noise' is given twice, in lines 1 and 3; keep one"),
+        ("noise: loud", "bad.yaml: noise must be a number but is 'loud'"),
         ("- noise", "must hold `key: value` lines but holds a list"),
         ("noise: loud", "noise must be a number but is 'loud'"),
         ("embedding_dim: null", "bad.yaml: embedding_dim must be a whole number but is null"),

@@ -1,6 +1,7 @@
 """`fit_many`: members independent of companions, the right questions, early stopping, failures."""
 
 import importlib
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
 from embedllm.training import FitData, fit, fit_many, fusible_groups
 from embedllm.training.bilinear import Layout
+from embedllm.training.fused import FusedRun, clock_of
 from tests.embedllm.training.conftest import MODELS, TRAIN, VAL, planted
 from tests.embedllm.training.naive import NaiveEmbedLLM, pairs_of
 
@@ -230,3 +232,27 @@ def test_same_seed_same_result_and_other_seed_other_result(problem: FitData):
     assert_same(fit(BASE, problem), fit(BASE, problem), tolerance=0)
     other = fit(BASE.replace(seed=1), problem)
     assert not torch.allclose(other.model.projection, fit(BASE, problem).model.projection)
+
+
+def test_seconds_are_those_of_the_own_program_without_waiting(problem: FitData, monkeypatch):
+    train = FusedRun._train_epoch
+
+    def interrupted(run: FusedRun, epoch: int) -> None:
+        time.sleep(0.2)  # as if another program had the processor
+        until = time.thread_time() + (0.05 if run.members[0].config.embedding_dim == 128 else 0)
+        while time.thread_time() < until:
+            pass
+        train(run, epoch)
+
+    monkeypatch.setattr(FusedRun, "_train_epoch", interrupted)
+    base = FitConfig(epochs=2, batch_questions=64)
+    configs = [base.replace(embedding_dim=dim, seed=seed) for dim, seed in ((128, 0), (4, 0), (128, 1))]
+    wide, narrow, other = fit_many(configs, problem)
+    assert wide.seconds == other.seconds, "equal members of a program cost the same"
+    assert 0.05 <= wide.seconds < 0.2
+    assert 0 < narrow.seconds < 0.05
+
+
+@pytest.mark.parametrize(("device", "clock"), [("cpu", time.thread_time), ("cuda", time.perf_counter)])
+def test_a_gpu_is_timed_by_the_time_that_passes(device: str, clock):
+    assert clock_of(torch.device(device)) is clock

@@ -70,6 +70,13 @@ def test_no_room_on_any_node_is_left_to_the_check_of_nodes() -> None:
     assert slots({"CPU": 8.0}, [node(4), node(4)], cpus_per_pack=6) == Slots(1, 6, 0.0)
 
 
+def test_a_head_that_does_not_train_is_no_cluster_yet() -> None:
+    with pytest.raises(
+        ConfigError, match=r"no node of the cluster has a CPU for Ray to use yet; ask .* `python -m tune"
+    ):
+        slots({"CPU": 0.0, "memory": 1e9}, [node(0)], gpus_per_pack=1.0)
+
+
 def test_what_does_not_fit_is_refused_in_one_message() -> None:
     with pytest.raises(ConfigError) as caught:
         slots(CPU_ONLY, gpus_per_pack=1.0, cpus_per_pack=9)

@@ -10,7 +10,7 @@ from embedllm.data.simulate import simulate
 from embedllm.data.splits import random_split
 from embedllm.encoders import PretrainedEncoder, load_encoder
 from embedllm.encoders.sources import ModelSource
-from embedllm.errors import EmbedLLMError
+from embedllm.errors import ConfigError, EmbedLLMError
 from tests.embedllm.encoders.test_pretrained import needs_minilm
 from tune.data import encode
 from tune.engine import encoding as encoding_module
@@ -39,8 +39,9 @@ def test_copies_of_an_encoder(nodes, copies, words):
 
 
 def test_a_cluster_without_workers():
-    told = "no node of the cluster has a CPU for Ray to use, so that none can encode questions; add one"
-    with pytest.raises(EmbedLLMError, match=told):
+    with pytest.raises(
+        ConfigError, match=r"no node of the cluster has a CPU for Ray to use yet; .* `python -m tune cl"
+    ):
         Copies.on([node(0), node(4, alive=False)])
 
 

@@ -1,5 +1,6 @@
 """What a worker does with a pack: the same as fitting each trial by itself, and failures stay with their trial."""
 
+import time
 from statistics import mean, stdev
 
 import numpy as np
@@ -10,15 +11,24 @@ from embedllm.data.simulate import simulate
 from embedllm.data.splits import random_split
 from embedllm.evaluation.metrics import correctness_metrics
 from embedllm.training import FitData, fit
+from embedllm.training.fused import FusedRun
 from tune.config import SweepConfig
 from tune.data import SweepData
+from tune.engine.dispatch import Order
 from tune.engine.fitting import PackFitter, mean_and_sd
 from tune.engine.packing import Pack
+from tune.engine.worker import PackWorker, SweepPayload
 from tune.results.scores import mean_score
 from tune.search.pruning import History, PackPruner
 
 FAST = preset("fast").replace(encoder="noise", embedding_dim=6, epochs=4, batch_questions=32)
 SEEDS = 2
+
+
+def busy(seconds: float) -> None:
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +134,22 @@ def test_the_driver_keeps_off_gpus_where_packs_take_none(source: SweepData, monk
         config = SweepConfig(objective="val_accuracy", cpus_per_pack=2, gpus_per_pack=gpus)
         PackFitter.here(source, config, seeds=3).fit_data("noise")
     assert devices == ["cpu", None, None]
+
+
+def test_the_first_pack_of_a_worker_takes_no_longer_than_the_next(
+    source: SweepData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train, trained = FusedRun._train_epoch, []
+
+    def cold_at_first(run: FusedRun, epoch: int) -> None:
+        if not trained:
+            busy(0.5)  # libraries load, memory is touched
+        trained.append(len(run.members))
+        train(run, epoch)
+
+    monkeypatch.setattr(FusedRun, "_train_epoch", cold_at_first)
+    worker = PackWorker(SweepPayload(SweepConfig(seeds=SEEDS, gpus_per_pack=0), source), 1)
+    first, second = (worker(Order(pack(FAST), History({}))).records[0] for _ in range(2))
+    assert first.seconds < 0.5
+    assert first.metrics == second.metrics
+    assert trained == [SEEDS] * (1 + 2 * FAST.epochs), "warmed up once"
