@@ -32,7 +32,7 @@ CELL_MARGIN = 3
 """Characters that fit into a cell's margins."""
 FIGURE_TABLE_ROWS = 200
 """Rows of a figure's table that a page shows; the CSV beside the figure has all."""
-NUMBER = re.compile(r"[+\-−]?[\d.,]+(e[+-]?\d+)?(?![\w-])")
+NUMBER = re.compile(r"[+\-−]?[\d.,]+(e[+\-−]?\d+)?(?![\w-])")
 """What a cell of a numeric column begins with, as `0.5354 ± 0.0004` does, and neither `7B` nor `2026-01-31`."""
 PIECE = re.compile(r"± [^ ]+|\[[^\]]*\]")
 """Parts of a cell that stay on one line."""

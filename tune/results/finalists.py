@@ -65,7 +65,7 @@ def finalist_rows(
         found.append((row | {"trial": record.trial}, finalist.scores))
     for record in records:
         if record.role == "baseline" and record.state == "COMPLETE":
-            row = _row("paper", "official recipe", "", record.metrics, about=config_label(record.config))
+            row = _row("paper", "paper's recipe", "", record.metrics, about=config_label(record.config))
             found.append((row, read_scores(sweep.folder.path, record, "test")))
     found += _baselines(sweep, sweep.encodings[winner.record.config.encoder].matrix)
     for row, scores in found:

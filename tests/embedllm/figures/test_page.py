@@ -177,6 +177,7 @@ def test_numbers_are_shown_shortly_and_to_the_right() -> None:
         (["7B", "13B"], False),
         (["2026-01-31", "2026-02-01"], False),
         (["1e-05", "+0.3"], True),
+        (["5e−05", "9e−05"], True),
         (["10%", "-"], True),
         (["a", "1"], False),
         ([None, None], False),

@@ -88,7 +88,7 @@ def test_resume_extends_and_reports(run: Run, home: Path) -> None:
     assert "4/4 trials" in err
     assert "Trials: 4 complete, 0 failed." in out
     assert "On the test questions, evaluated for finalists only:" in out
-    assert "official recipe" in out
+    assert "paper's recipe" in out
     assert '`embedllm route sweep/winner "QUESTION"` uses the winner.' in out
     assert f"mlflow ui --backend-store-uri sqlite:///{home}/mlflow.db" in out
 
