@@ -10,7 +10,7 @@ from matplotlib.transforms import Bbox
 
 from ablations.design import Drawing
 from ablations.probe.findings import SPACE_TITLES
-from embedllm.figures import COLOURS, distinct_names, new_figure, sequential_cmap
+from embedllm.figures import COLOURS, distinct_names, new_figure, sequential_cmap, shortening
 from embedllm.probing.communities import SIZE_CLASSES
 
 GROUP_STYLES = tuple(
@@ -68,9 +68,7 @@ def draw_maps(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
             beside.legend(*handles, loc="center left", bbox_to_anchor=(-0.1, 0.5), fontsize=6.8, title=_short(kind))
     # Only now: every other piece has its place.
     last = rows[rows["method"] == methods[-1]]
-    crowded = len(last) > LABELLED_POINTS
-    unnamed = 0 if crowded else _name_points(grid[-1][len(methods) - 1], last)
-    without = f" With more than {LABELLED_POINTS} models, names are left out; see the table." if crowded else ""
+    named = _name_points(grid[-1][len(methods) - 1], last) if len(last) <= LABELLED_POINTS else {}
     tsne = "t-SNE" in methods
     return Drawing(
         f"map_{space}",
@@ -81,7 +79,7 @@ def draw_maps(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         f"{', '.join([*map(_short, shown), 'mean accuracy'])}."
         f"{_of_kinds(len(shown), len(kinds))}"
         f"{' A model with several labels of a kind shows the first.' if kinds else ''}"
-        f"{' t-SNE preserves neighbourhoods, not distances.' if tsne else ''}{without}{_without_place(unnamed)}",
+        f"{' t-SNE preserves neighbourhoods, not distances.' if tsne else ''} {_naming(named, len(last))}",
     )
 
 
@@ -122,25 +120,25 @@ def _size_order(name: str) -> tuple[int, str]:
     return (known.index(name) if name in known else len(known), name)
 
 
-def _name_points(axis: Any, points: pd.DataFrame) -> int:
-    """Names beside their points, clear of other names and points; how many found no place."""
+def _name_points(axis: Any, points: pd.DataFrame) -> dict[str, str]:
+    """Names beside their points, clear of other names and points; model -> its name, of those that found a place."""
     figure = axis.figure
     figure.set_dpi(rcParams["savefig.dpi"])  # as :func:`save` lays out: letters are not as wide at every resolution
     figure.draw_without_rendering()
     radius = MARKER_RADIUS * figure.dpi / 72
     places = axis.transData.transform(points[["x", "y"]].to_numpy())
     taken = [Bbox([place - radius, place + radius]) for place in places]
-    unnamed = 0
+    named = {}
     for text, (_, row) in zip(distinct_names(points["model"].tolist()), points.iterrows(), strict=True):
         label = axis.annotate(text, (row["x"], row["y"]), xytext=(0, 0), textcoords="offset points", fontsize=4.5)
         label.set_in_layout(False)
         box = _place(label, axis, taken)
         if box is None:
             label.remove()
-            unnamed += 1
         else:
             taken.append(box)
-    return unnamed
+            named[str(row["model"])] = text
+    return named
 
 
 def _place(label: Any, axis: Any, taken: list[Bbox]) -> Bbox | None:
@@ -162,9 +160,16 @@ def _place(label: Any, axis: Any, taken: list[Bbox]) -> Bbox | None:
     return None
 
 
-def _without_place(unnamed: int) -> str:
-    if not unnamed:
-        return ""
-    if unnamed == 1:
-        return " 1 name did not fit beside its point; see the table."
-    return f" {unnamed} names did not fit beside their points; see the table."
+def _naming(named: Mapping[str, str], models: int) -> str:
+    """Which models the last map names, and how."""
+    if models > LABELLED_POINTS:
+        return f"No model is named, for there are more than {LABELLED_POINTS}; the figure's table has the names."
+    left_out = models - len(named)
+    verb = "has" if left_out == 1 else "have"
+    missing = (
+        f" ({left_out} {verb} no room beside {'its point' if left_out == 1 else 'their points'})" if left_out else ""
+    )
+    short = shortening(list(named), list(named.values()))
+    where = " The figure's table has all names in full." if left_out or short else ""
+    which = "all" if not left_out else len(named) if named else "none"
+    return f"The last map names {which} of the {models} models{missing}.{' ' if short else ''}{short}{where}"

@@ -72,6 +72,9 @@ _RC: dict[Any, Any] = {
     # The font that matplotlib brings along: a figure looks the same wherever it is drawn.
     "font.family": ["DejaVu Sans"],
     "font.size": 8,
+    # Names come from data: two `$` in one would be read as mathematics between them, mostly be an error in it, and be
+    # measured as wide as the mathematics.
+    "text.parse_math": False,
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",

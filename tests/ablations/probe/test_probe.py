@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,11 @@ from ablations.batches import check_plan
 from ablations.cell import Cell
 from ablations.design import Drawing
 from ablations.designs.probe import Probe
+from ablations.plots.probe_maps import _naming
 from embedllm.data import CorrectnessMatrix
 from embedllm.errors import ConfigError, DataError
 from embedllm.evaluation import holm
-from embedllm.figures import house_style
+from embedllm.figures import house_style, save_figure
 from tests.ablations.made import CONFIG, MadeResults, small
 
 DESIGN = Probe(permutations=499)
@@ -144,8 +146,41 @@ def test_names_on_a_map_meet_neither_names_nor_edges(tables: dict[str, pd.DataFr
     crowded = DESIGN.draw(tables | {"maps": crowd})[1]
     few = _names(crowded)
     assert 2 <= len(few) < 12
-    assert f"{24 - len(few)} names did not fit beside their points; see the table." in crowded.caption
+    assert crowded.caption.endswith(
+        f" The last map names {len(few)} of the 24 models ({24 - len(few)} have no room beside their points). The "
+        "figure's table has all names in full."
+    )
     assert len(crowded.table) == 48
+
+
+LONG = "org/" + "long-" * 20
+ODD_NAMES = [
+    *("$x$-70b", "$a^$", "a_b^c_d", "\\frac{1", "$\\mathbf{x}$", "100%", "\\$5$", "数学模型-七十亿", "", "\u200b", "/"),
+    *("_", "$$", "organisation/model", f"{LONG}7b", f"{LONG}70b", "x" * 200, "$" * 40),
+]
+
+
+@house_style()  # which takes letters that the font lacks in silence
+def test_odd_names_are_placed_as_wide_as_they_are_drawn(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    odd = {f"m{number}": name for number, name in enumerate(ODD_NAMES)}
+    renamed = tables | {name: tables[name].replace({"model": odd}) for name in ("maps", "models", "members")}
+    drawn = DESIGN.draw(renamed)[1]
+    named = set(_names(drawn))
+    save_figure(drawn.figure, tmp_path, "map", drawn.table, caption=drawn.caption)
+    assert set(_names(drawn)) == named, "measured as it is saved"
+    assert {"$x$-70b", "(blank)"} & named
+    assert "without the middle (…)" in drawn.caption
+    assert drawn.caption.endswith("The figure's table has all names in full.")
+
+
+def test_the_caption_says_which_models_a_map_names() -> None:
+    assert _naming({}, 31) == ("No model is named, for there are more than 30; the figure's table has the names.")
+    assert _naming({"a": "a", "b": "b"}, 2) == "The last map names all of the 2 models."
+    assert _naming({"o/a": "a"}, 2) == (
+        "The last map names 1 of the 2 models (1 has no room beside its point). 1 of 1 names is not shown in full: 1 "
+        "without the part before /. The figure's table has all names in full."
+    )
+    assert _naming({}, 2).startswith("The last map names none of the 2 models (2 have no room beside their points).")
 
 
 def _names(drawn: Drawing) -> list[str]:
