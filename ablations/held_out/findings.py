@@ -8,7 +8,7 @@ from ablations.held_out.names import short_names
 from ablations.held_out.questions import AGAINST, LEAVING_OUT, LEVEL
 from ablations.question_intervals import MINIMUM_QUESTIONS
 from ablations.sentences import ONE_SEED
-from embedllm.figures import METHOD_TITLES
+from embedllm.titles import METHOD_NAMES, METRIC_NAMES
 from tune.labels import seeds_text
 
 FEATURE_TITLES = {
@@ -58,10 +58,8 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
     claims: list[str] = []
     numbers: list[str] = []
     sizes, one_seed = "", False
-    for metric, verb, noun, scale, unit in (
-        ("accuracy", "lowers", "accuracy", 100, " points"),
-        ("log_loss", "raises", "log-loss", 1, ""),
-    ):
+    for metric, verb in (("accuracy", "lowers"), ("log_loss", "raises")):
+        noun, scale, unit = METRIC_NAMES[metric].title, METRIC_NAMES[metric].scale, METRIC_NAMES[metric].told_unit
         rows = frame[
             (frame["comparison"] == LEAVING_OUT) & (frame["method"] == "embedllm") & (frame["metric"] == metric)
         ]
@@ -109,9 +107,9 @@ def _against_baselines(frame: pd.DataFrame) -> list[str]:
         if parts:
             first, *others = parts
             word, _, rest = first.partition(" on ")
-            clear.append(", ".join([f"{word} than {METHOD_TITLES[str(method)]} on {rest}", *others]))
+            clear.append(", ".join([f"{word} than {METHOD_NAMES[str(method)].spoken} on {rest}", *others]))
         else:
-            alike.append(METHOD_TITLES[str(method)])
+            alike.append(METHOD_NAMES[str(method)].spoken)
     start = f"On {benchmarks} benchmarks that neither was trained on, EmbedLLM's log-loss is"
     one_seed = rows["seeds"].max() == 1
     beyond = f" ({ONE_SEED})" if one_seed and clear else ""

@@ -10,6 +10,7 @@ from matplotlib.transforms import Bbox
 
 from ablations.design import Drawing
 from ablations.probe.findings import SPACE_TITLES
+from ablations.sentences import percent
 from embedllm.figures import COLOURS, distinct_names, new_figure, sequential_cmap, shortening
 from embedllm.probing.communities import SIZE_CLASSES
 
@@ -26,6 +27,8 @@ MOST_KINDS = 6
 """So many kinds of community have maps of their own: a metadata table may have a hundred columns."""
 LABEL_SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 """Where a name can stand, the best first: sideways (1 = towards the middle of the map) and upwards from its point."""
+EDGE: Mapping[str, Any] = {"edgecolors": COLOURS["grey"], "linewidths": 0.4}
+"""Of points whose colours begin near white."""
 MARKER_RADIUS, LABEL_GAP = 1.9, 3.0
 """Of a marker, and between its middle and its name, in points."""
 
@@ -47,7 +50,9 @@ def draw_maps(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         for column, method in enumerate(methods):
             axis, points = grid[line][column], rows[rows["method"] == method]
             if kind is None:
-                image = axis.scatter(points["x"], points["y"], c=points["accuracy"], cmap=sequential_cmap(), s=14)
+                image = axis.scatter(
+                    points["x"], points["y"], c=points["accuracy"], cmap=sequential_cmap(), s=14, **EDGE
+                )
             else:
                 _coloured_by_group(axis, points, members[members["kind"] == kind])
             axis.set_xticks([])
@@ -56,7 +61,9 @@ def draw_maps(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
             if line == 0:
                 axis.set_title(method)
             first = points.iloc[0]
-            shares = (f" ({first['share_x']:.0%})", f" ({first['share_y']:.0%})") if method == "PCA" else ("", "")
+            shares = (
+                tuple(f" ({percent(first[name])})" for name in ("share_x", "share_y")) if method == "PCA" else ("", "")
+            )
             axis.set_xlabel(f"{method} 1{shares[0]}" if kind is None else "")
             axis.set_ylabel(f"{method} 2{shares[1]}")
         if kind is None:
@@ -74,13 +81,19 @@ def draw_maps(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         f"map_{space}",
         figure,
         rows.drop(columns=["space"]),
-        f"{'Maps' if tsne else 'Map'} of {len(models)} models in {SPACE_TITLES[space]}: principal components (with "
-        f"their share of the variance){' and t-SNE' if tsne else ''}, coloured by "
+        f"{'Maps' if tsne else 'Map'} of {len(models)} models in {SPACE_TITLES[space]}{over_seeds(tables)}: principal components "
+        f"(with their share of the variance){' and t-SNE' if tsne else ''}, coloured by "
         f"{', '.join([*map(_short, shown), 'mean accuracy'])}."
         f"{_of_kinds(len(shown), len(kinds))}"
         f"{' A model with several labels of a kind shows the first.' if kinds else ''}"
         f"{' t-SNE preserves neighbourhoods, not distances.' if tsne else ''} {_naming(named, len(last))}",
     )
+
+
+def over_seeds(tables: Mapping[str, pd.DataFrame]) -> str:
+    """What distances are means of."""
+    seeds = int(tables["spaces"]["seeds"].max())
+    return f", mean over {seeds} seeds" if seeds > 1 else ", one seed"
 
 
 def _shown_kinds(members: pd.DataFrame) -> list[str]:
@@ -106,7 +119,7 @@ def _coloured_by_group(axis: Any, points: pd.DataFrame, members: pd.DataFrame) -
     named = sorted(sizes.sort_values(ascending=False, kind="stable").index[: len(GROUP_STYLES)], key=_size_order)
     rest = ~group.isin(named)
     if rest.any():
-        style = {"color": COLOURS["grey"], "markersize": 3, "label": f"other ({rest.sum()})"}
+        style = {"color": COLOURS["grey"], "markersize": 3, "label": f"other or unknown ({rest.sum()})"}
         axis.plot(points["x"][rest], points["y"][rest], ".", **style)
     titles = distinct_names(named, whole=True)
     for name, title, (colour, marker) in zip(named, titles, GROUP_STYLES, strict=False):
@@ -130,7 +143,7 @@ def _name_points(axis: Any, points: pd.DataFrame) -> dict[str, str]:
     taken = [Bbox([place - radius, place + radius]) for place in places]
     named = {}
     for text, (_, row) in zip(distinct_names(points["model"].tolist()), points.iterrows(), strict=True):
-        label = axis.annotate(text, (row["x"], row["y"]), xytext=(0, 0), textcoords="offset points", fontsize=4.5)
+        label = axis.annotate(text, (row["x"], row["y"]), xytext=(0, 0), textcoords="offset points", fontsize=5.2)
         label.set_in_layout(False)
         box = _place(label, axis, taken)
         if box is None:

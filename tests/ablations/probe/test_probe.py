@@ -112,7 +112,7 @@ def test_findings_name_what_was_planted(tables: dict[str, pd.DataFrame]) -> None
     assert "family red (n = 6, p = " in profile
     assert "family green" not in profile
     assert any(line.startswith("**Taking all communities of a kind together, models of one") for line in found)
-    assert any("by chance: 4%" in line for line in found)
+    assert any("by chance: 4 %" in line for line in found)
     (kinds,) = [line for line in found if line.startswith("**Taking all communities of a kind")]
     assert len(re.findall(r"space p (?:=|<) 0\.\d{3} \(ability removed: (?:< )?0\.\d{3}\)", kinds)) == 3
 
@@ -122,7 +122,7 @@ def test_a_share_rounded_below_zero_is_zero(data: CorrectnessMatrix, monkeypatch
     results = MadeResults(DESIGN.plan(data, CONFIG), embedding=planted, function=planted)
     tables = DESIGN.tables(results, data, CONFIG)
     assert tables["ability"]["explained"].tolist() == [0, 0, 0]
-    assert "0% in embedding space, 0% in function space, 0% in profile space" in " ".join(DESIGN.caveats(tables))
+    assert "0 % in embedding space, 0 % in function space, 0 % in profile space" in " ".join(DESIGN.caveats(tables))
 
 
 def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) -> None:
@@ -232,7 +232,7 @@ def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> Non
     caveats = " ".join(DESIGN.caveats(tables))
     assert "Distance is not correlated with disagreement: all pairs of the second matrix are 0" in caveats
     # All pairs agree alike, so no neighbour agrees most.
-    assert any("an average pair on 100.0%.**" in line for line in DESIGN.findings(tables))
+    assert any("an average pair on 100.0 %.**" in line for line in DESIGN.findings(tables))
     assert not any("agrees most" in line for line in DESIGN.findings(tables))
     for drawing in DESIGN.draw(tables):
         drawing.figure.draw_without_rendering()
