@@ -85,8 +85,8 @@ def _communities(tables: Mapping[str, pd.DataFrame]) -> Drawing:
         frame,
         "Mean distance inside communities and to outsiders (above; number of models in brackets), and their difference "
         f"against random communities of the same size (below), {len(labels)} communities{over_seeds(tables)}.{removed} "
-        "Filled marks: p < 0.05 by permutation, Holm-adjusted over the communities; open marks are not distinguishable from random "
-        "communities.",
+        "Filled marks: p < 0.05 by permutation, Holm-adjusted over the communities; open marks are not distinguishable "
+        "from random communities.",
     )
 
 
@@ -186,8 +186,8 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
         "agreement",
         figure,
         pairs,
-        f"What distance tracks, over {len(pairs):,} pairs of models{over_seeds(tables)}: the difference in mean accuracy "
-        f"(left; ability, the confounder), the share of the test questions ({_common(pairs)}) on which exactly one of "
+        f"What distance tracks, over {len(pairs):,} pairs of models{over_seeds(tables)}: the difference in mean "
+        f"accuracy (left; ability, the confounder), the share of the test questions ({_common(pairs)}) on which exactly one of "
         f"the two is right (middle), and agreement with the k-th nearest neighbour (right).{tested}",
     )
 

@@ -81,8 +81,8 @@ def draw_maps(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         f"map_{space}",
         figure,
         rows.drop(columns=["space"]),
-        f"{'Maps' if tsne else 'Map'} of {len(models)} models in {SPACE_TITLES[space]}{over_seeds(tables)}: principal components "
-        f"(with their share of the variance){' and t-SNE' if tsne else ''}, coloured by "
+        f"{'Maps' if tsne else 'Map'} of {len(models)} models in {SPACE_TITLES[space]}{over_seeds(tables)}: principal "
+        f"components (with their share of the variance){' and t-SNE' if tsne else ''}, coloured by "
         f"{', '.join([*map(_short, shown), 'mean accuracy'])}."
         f"{_of_kinds(len(shown), len(kinds))}"
         f"{' A model with several labels of a kind shows the first.' if kinds else ''}"

@@ -78,8 +78,8 @@ def _communities(frame: pd.DataFrame) -> list[str]:
         rest = f"; with ability removed: {_listed(removed[removed['holm'] < LEVEL])}" if len(removed) else ""
         said.append(
             f"**In {title}, {len(sure)} of {len(plain)} communities {_are(sure)} significantly closer together than "
-            f"random ones.** Holm-adjusted: {_listed(sure)}{rest}. By the paper's criterion, a smaller mean distance between "
-            f"members than to outsiders, {len(nearer)} of {len(plain)} {_are(nearer)} (the paper: 6 of 6)."
+            f"random ones.** Holm-adjusted: {_listed(sure)}{rest}. By the paper's criterion, a smaller mean distance "
+            f"between members than to outsiders, {len(nearer)} of {len(plain)} {_are(nearer)} (the paper: 6 of 6)."
         )
     return said
 
