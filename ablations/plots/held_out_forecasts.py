@@ -104,9 +104,9 @@ def draw_forecasts(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
         shown,
         f"Accuracy on a benchmark of {models_text} against its forecast by ridge regression from embeddings trained "
         "without the benchmark; mean over the splits where the model was tested, and over seeds. In the panels: "
-        "median τ over splits, splits with τ > 0 and p < 0.05, and root mean square error (RMSE). Dashed: perfect forecast. Where "
-        "nothing can be forecast, the points slope slightly downwards: the mean of the others is lower when a good "
-        "model is left out.",
+        "median τ over splits, splits with τ > 0 and p < 0.05, and root mean square error (RMSE). Dashed: perfect "
+        "forecast. Where nothing can be forecast, the points slope slightly downwards: the mean of the others is lower "
+        "when a good model is left out.",
     )
 
 

@@ -187,8 +187,8 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
         figure,
         pairs,
         f"What distance tracks, over {len(pairs):,} pairs of models{over_seeds(tables)}: the difference in mean "
-        f"accuracy (left; ability, the confounder), the share of the test questions ({_common(pairs)}) on which exactly one of "
-        f"the two is right (middle), and agreement with the k-th nearest neighbour (right).{tested}",
+        f"accuracy (left; ability, the confounder), the share of the test questions ({_common(pairs)}) on which "
+        f"exactly one of the two is right (middle), and agreement with the k-th nearest neighbour (right).{tested}",
     )
 
 

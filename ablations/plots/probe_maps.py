@@ -29,6 +29,8 @@ LABEL_SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, 
 """Where a name can stand, the best first: sideways (1 = towards the middle of the map) and upwards from its point."""
 EDGE: Mapping[str, Any] = {"edgecolors": COLOURS["grey"], "linewidths": 0.4}
 """Of points whose colours begin near white."""
+ROW_HEIGHT, PAGE_HEIGHT, NAMED_ROW = 2.35, 9.4, 1.6
+"""Inches of a row of maps and of a page; and how many rows' height a row of named points has at most."""
 MARKER_RADIUS, LABEL_GAP = 1.9, 3.0
 """Of a marker, and between its middle and its name, in points."""
 
@@ -40,9 +42,13 @@ def draw_maps(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
     methods = list(dict.fromkeys(rows["method"]))
     kinds, shown = list(dict.fromkeys(members["kind"])), _shown_kinds(members)
     lines: list[str | None] = [*shown, None]  # the last is mean accuracy: a kind may have its name
+    # The last map has names if any has: it is taller, as far as the page is long enough.
+    last_row = (
+        min(NAMED_ROW, max(1.0, PAGE_HEIGHT / ROW_HEIGHT - len(shown))) if len(models) <= LABELLED_POINTS else 1.0
+    )
     figure, grid = new_figure(
-        "double", height=2.35 * len(lines), nrows=len(lines), ncols=len(methods) + 1, squeeze=False,
-        width_ratios=[*[1.0] * len(methods), 0.42],
+        "double", height=ROW_HEIGHT * (len(shown) + last_row), nrows=len(lines), ncols=len(methods) + 1, squeeze=False,
+        width_ratios=[*[1.0] * len(methods), 0.42], height_ratios=[*[1.0] * len(shown), last_row],
     )  # fmt: skip
     for line, kind in enumerate(lines):
         beside = grid[line][-1]

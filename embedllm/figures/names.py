@@ -43,13 +43,15 @@ def shortening(names: Sequence[str], shown: Sequence[str]) -> str:
     changed = {name: text for name, text in pairs.items() if " ".join(name.split()) != text}
     stripped = sum("/" in name and "/" not in text for name, text in changed.items())
     cut = sum(ELLIPSIS in text and ELLIPSIS not in name for name, text in changed.items())
-    ways = [
-        f"{count} without {what}" for count, what in ((stripped, "the part before /"), (cut, "the middle (…)")) if count
-    ]
     if not changed:
         return ""
+    ways = [
+        f"{'' if count == len(changed) else f'{count} '}without {what}"
+        for count, what in ((stripped, "the part before /"), (cut, "the middle (…)"))
+        if count
+    ]
     # Blank names, and those that only a number tells apart, are told as changed and no more.
-    how = f": {', '.join(ways)}" if ways else ""
+    how = f": {' and '.join(ways)}" if ways else ""
     return f"{len(changed)} of {len(pairs)} names {'is' if len(changed) == 1 else 'are'} not shown in full{how}."
 
 

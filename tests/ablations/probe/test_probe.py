@@ -133,6 +133,8 @@ def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) 
     for drawing in drawn:
         drawing.figure.draw_without_rendering()
         assert len(drawing.table)
+    left = drawn[5].figure.axes[0].xaxis.label.get_window_extent()
+    assert left.x0 >= 0, "below the narrow tree, and not cut"
     rows = [text.get_text() for text in drawn[5].figure.axes[1].get_yticklabels()]
     assert rows == tables["leaves"].query("space == 'function'").sort_values("place")["model"].tolist()
 
@@ -177,7 +179,7 @@ def test_the_caption_says_which_models_a_map_names() -> None:
     assert _naming({}, 31) == ("No model is named, for there are more than 30; the figure's table has the names.")
     assert _naming({"a": "a", "b": "b"}, 2) == "The last map names all of the 2 models."
     assert _naming({"o/a": "a"}, 2) == (
-        "The last map names 1 of the 2 models (1 has no room beside its point). 1 of 1 names is not shown in full: 1 "
+        "The last map names 1 of the 2 models (1 has no room beside its point). 1 of 1 names is not shown in full: "
         "without the part before /. The figure's table has all names in full."
     )
     assert _naming({}, 2).startswith("The last map names none of the 2 models (2 have no room beside their points).")

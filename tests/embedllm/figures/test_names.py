@@ -33,8 +33,8 @@ def test_long_names_lose_their_middle_and_stay_different(letter: str) -> None:
 def test_what_is_not_shown_in_full_is_told_with_its_reason() -> None:
     names = ["org/small", "org/" + "x" * 40, "plain", "plain", "a  b", "ü" * 40]
     assert shortening(names, distinct_names(names)) == (
-        "3 of 5 names are not shown in full: 2 without the part before /, 2 without the middle (…)."
+        "3 of 5 names are not shown in full: 2 without the part before / and 2 without the middle (…)."
     )
-    assert shortening(["o/a", "b"], ["a", "b"]) == "1 of 2 names is not shown in full: 1 without the part before /."
+    assert shortening(["o/a", "b"], ["a", "b"]) == "1 of 2 names is not shown in full: without the part before /."
     assert shortening(["", "b"], ["(blank)", "b"]) == "1 of 2 names is not shown in full."
     assert shortening(["plain", "a\tb", "with … in it"], ["plain", "a b", "with … in it"]) == ""
