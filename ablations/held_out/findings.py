@@ -110,12 +110,12 @@ def _against_baselines(frame: pd.DataFrame) -> list[str]:
             clear.append(", ".join([f"{word} than {METHOD_NAMES[str(method)].spoken} on {rest}", *others]))
         else:
             alike.append(METHOD_NAMES[str(method)].spoken)
-    start = f"On {benchmarks} benchmarks that neither was trained on, EmbedLLM's log-loss is"
+    start = f"On {benchmarks} benchmarks that no method was trained on, EmbedLLM's log-loss is"
     one_seed = rows["seeds"].max() == 1
     beyond = f" ({ONE_SEED})" if one_seed and clear else ""
     how = ADJUSTED if one_seed else f"{ADJUSTED} both over questions and over seeds"
     if not alike:
-        text = f"**{start} significantly different from each baseline's on some{beyond}.**"
+        text = f"**{start} significantly different from each baseline's on at least one{beyond}.**"
         return [f"{text} It is {'; '.join(clear)} ({how})."]
     text = f"**{start} not distinguishable from that of {_either(alike)} on any{beyond}.**"
     return [f"{text} It is {'; '.join(clear)} ({how})." if clear else f"{text} ({how}.)"]

@@ -193,8 +193,8 @@ def _needed(law: pd.DataFrame, method: str) -> list[str]:
             f" (95 % bootstrap interval over seeds and misfit {row['within_low']:,.0f} to {row['within_high']:,.0f})"
         )
     return [
-        f"{start} According to its scaling law, error = {row['c']:.4f} + {row['a']:.3g} n^-{row['b']:.2f}, this takes "
-        f"{row['within']:,.0f} questions{interval}."
+        f"{start} According to its scaling law, error = {row['c']:.4f} + {row['a']:.3g} / n^{row['b']:.2f} with n "
+        f"training questions, this takes {row['within']:,.0f} questions{interval}."
         + ("" if agree else " Law and measured means disagree: neither is exact.")
     ]
 
