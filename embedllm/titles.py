@@ -73,7 +73,7 @@ METHOD_NAMES: Mapping[str, MethodName] = {
     "knn": MethodName("kNN", "kNN", "knn"),
     "lookup": MethodName("model × benchmark lookup", "the model × benchmark lookup", "benchmark_lookup"),
     "lookup_predicted": MethodName(
-        "lookup, benchmark predicted", "the lookup with predicted benchmark", "predicted_benchmark_lookup"
+        "lookup, benchmark predicted", "the lookup by predicted benchmark", "predicted_benchmark_lookup"
     ),
     "model_mean": MethodName("per-model mean", "the per-model mean", "model_mean"),
     "logistic": MethodName("logistic regression per model", "logistic regression per model", "logistic_regression"),

@@ -96,7 +96,7 @@ def _levels(questions: pd.DataFrame) -> Drawing:
         "Predictions on each benchmark's test questions by methods trained with it (open marks) and without any "
         f"question of it (filled); {_between(sizes.min(), sizes.max())} questions per benchmark, "
         f"{seeds_text(questions['seeds'].max())} of EmbedLLM. Axes do not start at zero. {intervals}; for comparisons "
-        "see the paired differences.",
+        f"see the paired differences.{_bare(questions)}",
     )
 
 
@@ -144,7 +144,8 @@ def _differences(differences: pd.DataFrame) -> Drawing:
         figure,
         rows,
         "Paired differences per benchmark. Above: what leaving the benchmark out of training changes, for each method. "
-        f"Below: EmbedLLM against each other method where neither was trained on the benchmark. {intervals}.",
+        f"Below: EmbedLLM against each other method where neither was trained on the benchmark. "
+        f"{intervals}.{_bare(rows)}",
     )
 
 
@@ -161,6 +162,13 @@ def _dots(axis: Any, rows: pd.DataFrame, y: np.ndarray, method: str, scale: int)
 def _resampled(rows: pd.DataFrame) -> str:
     """What the bootstrap intervals of these rows are over."""
     return "resamples of questions" if rows["seeds"].max() == 1 else "joint resamples of questions and seeds"
+
+
+def _bare(rows: pd.DataFrame) -> str:
+    """Which marks have no interval, where others do."""
+    if rows["low"].isna().any() and rows["low"].notna().any():
+        return f" Marks without a bar: fewer than {MINIMUM_QUESTIONS} test questions."
+    return ""
 
 
 def _between(low: float, high: float) -> str:
