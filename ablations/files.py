@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from embedllm.errors import EmbedLLMError
+from embedllm.storage import replaced_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,20 +44,16 @@ def make_folder(path: Path) -> Path:
 
 def write_text(path: Path, text: str) -> None:
     """Write or replace a UTF-8 file; raises as :func:`writing` does."""
-    staging = path.with_suffix(path.suffix + ".tmp")
-    with writing(path):
-        staging.write_text(text, encoding="utf-8")
-        staging.replace(path)
+    with writing(path), replaced_file(path) as staged:
+        staged.write_text(text, encoding="utf-8")
 
 
 def write_arrays(path: Path, arrays: "Mapping[str, np.ndarray]") -> None:
     """Write or replace a safetensors file; raises as :func:`writing` does."""
     from safetensors.numpy import save_file
 
-    staging = path.with_suffix(".tmp")
-    with writing(path):
-        save_file(dict(arrays), staging)
-        staging.replace(path)
+    with writing(path), replaced_file(path) as staged:
+        save_file(dict(arrays), staged)
 
 
 def write_parquet(path: Path, frame: "pd.DataFrame", provenance: Mapping[str, Any]) -> None:
@@ -66,7 +63,5 @@ def write_parquet(path: Path, frame: "pd.DataFrame", provenance: Mapping[str, An
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), b"provenance": json.dumps(provenance).encode()}
-    staging = path.with_suffix(".tmp")
-    with writing(path):
-        pq.write_table(table.replace_schema_metadata(metadata), staging)
-        staging.replace(path)
+    with writing(path), replaced_file(path) as staged:
+        pq.write_table(table.replace_schema_metadata(metadata), staged)

@@ -22,18 +22,11 @@ from embedllm.evaluation.baselines import BASELINES
 from embedllm.evaluation.shared_knn import forecast_splits
 from embedllm.model import EmbedLLM
 from embedllm.probing import QuestionMoments, function_coordinates
+from embedllm.titles import METHOD_NAMES
 from embedllm.training import FitData, fit_many
 
 KEPT_ENCODINGS = 2
 """Encodings whose matrix, training tensors and moments a worker keeps: batches of one often follow each other."""
-
-BASELINE_OF: Mapping[Method, str] = {
-    "lookup": "benchmark_lookup",
-    "lookup_predicted": "predicted_benchmark_lookup",
-    "model_mean": "model_mean",
-    "logistic": "logistic_regression",
-}
-"""Method -> its name among the baselines."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +134,7 @@ class CellWorker:
             split = self._training_split(cell)
             started = time.perf_counter()
             try:
-                baseline = BASELINES[BASELINE_OF[cell.method]]().fit(self._data, split, matrix)
+                baseline = BASELINES[METHOD_NAMES[cell.method].baseline]().fit(self._data, split, matrix)
                 probability: dict[Side, np.ndarray] = {
                     side: baseline.predict(matrix[getattr(split, side)], self._data.benchmarks[getattr(split, side)])
                     for side in cell.sides

@@ -14,12 +14,12 @@ from ablations.results import QuestionScores, Results
 from embedllm.config import FitConfig
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.evaluation.paired import holm, paired_interval
+from embedllm.titles import METRIC_NAMES
 from tune.labels import encoder_label
 
 CENTRE = "centre"
 COMPARED = ("log_loss", "accuracy", "routing_micro")
 """Metrics that are tested, the most informative first."""
-HIGHER_IS_BETTER = {"log_loss": False, "accuracy": True, "routing_micro": True}
 LEVEL = 0.05
 
 
@@ -140,7 +140,7 @@ def _verdict(row: dict[Any, Any]) -> str:
         return "not distinguishable"
     if not row["question_p_adjusted"] < LEVEL:  # also where there are too few questions to know
         return "these questions"
-    return "better" if (row["difference"] > 0) == HIGHER_IS_BETTER[row["metric"]] else "worse"
+    return "better" if (row["difference"] > 0) == METRIC_NAMES[row["metric"]].higher_is_better else "worse"
 
 
 def _levels(test: pd.DataFrame, recipe: FitConfig, axes: Sequence[str]) -> pd.DataFrame:

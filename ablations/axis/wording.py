@@ -6,12 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from ablations.axis.tables import COMPARED, HIGHER_IS_BETTER
+from ablations.axis.tables import COMPARED
 from ablations.axis.values import TITLES
 from ablations.question_intervals import MINIMUM_QUESTIONS
-
-NAMES = {"log_loss": "log-loss", "accuracy": "accuracy", "routing_micro": "routing accuracy"}
-SCALES = {"log_loss": (1, "", 4), "accuracy": (100, " points", 2), "routing_micro": (100, " points", 2)}
+from embedllm.titles import METRIC_NAMES
 
 
 def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -21,7 +19,7 @@ def findings(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     for axis in dict.fromkeys(effect["axis"]):
         of_axis = effect[effect["axis"] == axis]
         rows = {metric: of_axis[of_axis["metric"] == metric] for metric in COMPARED}
-        shown = [f"{NAMES[metric]}: {_about(of_metric, metric)}." for metric, of_metric in rows.items()]
+        shown = [f"{METRIC_NAMES[metric].title}: {_about(of_metric, metric)}." for metric, of_metric in rows.items()]
         told.append(f"**{_claim(rows[COMPARED[0]], axis, facts)}** {' '.join(map(_capital, shown))}")
     return told
 
@@ -51,7 +49,7 @@ def _about_comparisons(effect: pd.DataFrame) -> list[str]:
         "seeds; the tables have both.",
         f"{len(effect) // len(COMPARED)} values are compared with the centre on each metric. p-values are "
         'Holm-adjusted over all of them, so the chance of any false "better" or "worse" on a metric is below 5 %; '
-        "intervals are not adjusted.",
+        "intervals are not adjusted, and may exclude 0 where nothing is claimed.",
         '"Better" and "worse" must hold over seeds (paired t) and over test questions (bootstrap of questions and '
         "seeds together). A difference that is significant over seeds only may be specific to these test questions.",
         "Finding no difference does not show that there is none: the intervals show how large one could still be.",
@@ -77,10 +75,10 @@ def _claim(rows: pd.DataFrame, axis: str, facts: "pd.Series[Any]") -> str:
         parts.append(f"none of {', '.join(rest)} is distinguishable from {own}")
     elif len(rest):
         parts.append(f"{', '.join(rest)} {_is(rest)} not distinguishable from {'it' if parts else own}")
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    sign = 1 if METRIC_NAMES[metric].higher_is_better else -1
     if (sign * rows["difference"]).max() <= 0:
         parts.append("no value has a better mean")
-    return f"{_capital(TITLES[axis])}, by {NAMES[metric]}: {'; '.join(parts)}."
+    return f"{_capital(TITLES[axis])}, by {METRIC_NAMES[metric].title}: {'; '.join(parts)}."
 
 
 def _about(rows: pd.DataFrame, metric: str) -> str:
@@ -105,7 +103,8 @@ def _about(rows: pd.DataFrame, metric: str) -> str:
 
 def _numbers(row: Mapping[Any, Any], metric: str) -> str:
     """Difference and interval: over questions and seeds where there is one, else over seeds."""
-    scale, unit, digits = SCALES[metric]
+    scale, unit = METRIC_NAMES[metric].scale, METRIC_NAMES[metric].told_unit
+    digits = 4 if scale == 1 else 2
     over = "low" if math.isnan(row["question_low"]) else "question_low"
     low, high = row[over], row[over.replace("low", "high")]
     text = f"{scale * row['difference']:+.{digits}f}{unit}"

@@ -9,8 +9,9 @@ import numpy as np
 from ablations.cell import Cell, Method
 from ablations.config import AblationConfig
 from ablations.design import Plan
+from ablations.held_out.benchmarks import Benchmarks, answering, choose_benchmarks, held_out_split, trained_on
 from embedllm.data.matrix import CorrectnessMatrix
-from embedllm.data.splits import Split, leave_out, prompt_groups
+from embedllm.data.splits import Split
 from embedllm.encoders.registry import needs_fitting
 from embedllm.errors import DataError
 from embedllm.forecasting.folds import MIN_MODELS
@@ -27,10 +28,7 @@ class HeldOutCells:
     """The cells by what they are for; a cell may serve several purposes.
 
     Args:
-        benchmarks: held out one at a time, in this order.
-        judged: those of them with test questions, on which predictions are judged.
-        forecast: those of them that enough models have an answer to, and labels to train on elsewhere, for a forecast
-            of their accuracy; the contribution matrix is of these.
+        benchmarks, judged, forecast: see :class:`ablations.held_out.benchmarks.Benchmarks`.
         base: the split that everything starts from.
         with_it: method -> cells of the split of all benchmarks, one per seed (baselines: one).
         without: benchmark -> method -> cells trained without it.
@@ -75,8 +73,7 @@ def held_out_cells(
         DataError: for unknown benchmarks, or if none can be held out.
     """
     base = config.base_split(data)
-    found, splits = _benchmarks(data, base, wanted)
-    cells = _benchmark_cells(data, config, base, found, splits)
+    cells = _benchmark_cells(data, config, base, choose_benchmarks(data, base, wanted))
     if contribution:
         _add_pairs(cells, data, config)
     if config.seeds < 2:
@@ -84,115 +81,8 @@ def held_out_cells(
     return cells
 
 
-def _benchmarks(
-    data: CorrectnessMatrix, base: Split, wanted: Sequence[str] | None
-) -> tuple[HeldOutCells, dict[str, Split]]:
-    known = sorted({str(name) for name in data.benchmarks})
-    unknown = [name for name in wanted or () if name not in known]
-    if unknown:
-        raise DataError(
-            "the held-out design",
-            [f"there is no benchmark {name!r}; the data has {', '.join(known)}" for name in unknown],
-        )
-    if len(known) < 2:
-        raise DataError(
-            "the held-out design",
-            [f"the data has one benchmark, {known[0]!r}: without it nothing is left to train on; needed: 2 or more"],
-        )
-    chosen = [name for name in known if wanted is None or name in wanted]
-    splits, notes, kept = {}, [], []
-    for name in chosen:
-        try:
-            split = held_out_split(data, base, [name])
-        except DataError as error:
-            notes.append(f"{name} is not held out: {error.problems[0]}.")
-            continue
-        if not len(split.val):
-            notes.append(f"{name} is not held out: no validation question is left without it.")
-            continue
-        kept.append(name)
-        splits[name] = split
-    if not kept:
-        raise DataError("the held-out design", notes)
-    judged = tuple(name for name in kept if (data.benchmarks[splits[name].test] == name).all())
-    for name in sorted(set(kept) - set(judged)):
-        notes.append(f"{name} has no labelled test question: predictions on it are not judged.")
-    forecast, too_few = _forecastable(data, kept, splits)
-    notes += too_few
-    held_out = tuple(
-        name for name in kept if name in judged or name in forecast
-    )  # nothing could be said about the rest
-    if not held_out:
-        raise DataError("the held-out design", notes)
-    return HeldOutCells(held_out, judged, forecast, base, notes=notes), splits
-
-
-def trained_on(data: CorrectnessMatrix, questions: np.ndarray) -> np.ndarray:
-    """Models with a graded answer to a training question, bool of shape (models,): nothing is learned about others."""
-    return np.asarray(data.attempts[:, questions].any(axis=1))
-
-
-def _forecastable(
-    data: CorrectnessMatrix, benchmarks: Sequence[str], splits: dict[str, Split]
-) -> tuple[tuple[str, ...], list[str]]:
-    """Those that enough models have an answer to, to learn from some and test on others; sentences on those left out.
-
-    Decided before anything is computed: a forecast that cannot be made must not cost hours first.
-    """
-    if data.num_models < MIN_MODELS:
-        return (), [
-            f"Benchmark accuracy is not forecast: {data.num_models} models are too few to learn from some and test on "
-            f"others (needed: {MIN_MODELS})."
-        ]
-    forecast, notes = [], []
-    for name in benchmarks:
-        answering = _answering(data, name)
-        trained = answering & trained_on(data, splits[name].train)
-        if trained.sum() >= MIN_MODELS:
-            forecast.append(name)
-            continue
-        both = " and a label to train on elsewhere" if answering.sum() >= MIN_MODELS else ""
-        count = int(trained.sum() if both else answering.sum())
-        notes.append(
-            f"{name} is not forecast: only {count} of the {data.num_models} models have an answer there{both} (needed: "
-            f"{MIN_MODELS})."
-        )
-    return tuple(forecast), notes
-
-
-def _answering(data: CorrectnessMatrix, name: str) -> np.ndarray:
-    """Models with a graded answer on the benchmark, bool of shape (models,)."""
-    return np.asarray(data.attempts[:, data.benchmarks == name].any(axis=1))
-
-
-def held_out_split(data: CorrectnessMatrix, base: Split, benchmarks: Sequence[str]) -> Split:
-    """Train and val without the benchmarks, test the benchmarks' questions on the test side of `base`: the questions
-    that a model trained on everything is judged on as well. Where none of them has a label, test is `base`'s, for
-    cells that judge nothing there.
-
-    Raises:
-        DataError: if nothing is left to train on.
-        AssertionError: if a training question leaks one held out, which only an error of this program can bring about.
-    """
-    wide = leave_out(data, benchmarks, base=base)
-    test = np.intersect1d(base.test, wide.test)
-    if not data.attempts[:, test].any():
-        test = base.test
-    split = Split(wide.name, wide.train, wide.val, test, seed=wide.seed)
-    groups, seen = prompt_groups(data), np.concatenate([split.train, split.val])
-    leaked = np.isin(data.benchmarks[seen], list(benchmarks)) | np.isin(groups[seen], groups[wide.test])
-    if leaked.any():
-        # No DataError, which callers take for a shortage of data and put into a note.
-        raise AssertionError(
-            f"the split {split.name!r}: {int(leaked.sum())} training or validation questions are held out or have the "
-            "prompt of one that is"
-        )
-    return split
-
-
-def _benchmark_cells(
-    data: CorrectnessMatrix, config: AblationConfig, base: Split, cells: HeldOutCells, splits: dict[str, Split]
-) -> HeldOutCells:
+def _benchmark_cells(data: CorrectnessMatrix, config: AblationConfig, base: Split, chosen: Benchmarks) -> HeldOutCells:
+    cells = HeldOutCells(chosen.held_out, chosen.judged, chosen.forecast, base, notes=list(chosen.notes))
     methods: list[Method] = list(dict.fromkeys([*ALWAYS, *config.methods]))  # type: ignore[list-item]  # checked there
     left_out = [method for method in methods if method in NEEDS_THE_BENCHMARK]
     if left_out:
@@ -205,7 +95,7 @@ def _benchmark_cells(
         for method in methods:
             cells.with_it[method] = _seeds(config, method, IN_DISTRIBUTION, "none", questions=True)
     for name in cells.benchmarks:
-        split = splits[name]
+        split = chosen.splits[name]
         cells.splits[split.name] = split
         same_side = np.setdiff1d(np.concatenate([base.train, base.val]), np.concatenate([split.train, split.val]))
         cells.leaks[name] = int((data.benchmarks[same_side] != name).sum())
@@ -278,14 +168,14 @@ def _trained_without_pairs(
     trained = {left_out: trained_on(data, split.train) for left_out, split in pairs.items()}
     lost = []
     for name in names:
-        answering = _answering(data, name)
-        kept = answering & np.all([learned for left_out, learned in trained.items() if name in left_out], axis=0)
+        there = answering(data, name)
+        kept = there & np.all([learned for left_out, learned in trained.items() if name in left_out], axis=0)
         if kept.sum() < MIN_MODELS:
             return False, [
                 f"There is no contribution matrix: without {name} and another benchmark, only {kept.sum()} models that "
                 f"answered {name} have a label to train on (needed: {MIN_MODELS})."
             ]
-        if count := int(answering.sum() - kept.sum()):
+        if count := int(there.sum() - kept.sum()):
             lost.append(f"{count} for {name}")
     if not lost:
         return True, []

@@ -8,7 +8,7 @@ from ablations.held_out.names import short_names
 from ablations.held_out.questions import AGAINST, LEAVING_OUT, LEVEL
 from ablations.question_intervals import MINIMUM_QUESTIONS
 from ablations.sentences import ONE_SEED
-from embedllm.figures import METHOD_TITLES
+from embedllm.titles import METHOD_NAMES, METRIC_NAMES
 from tune.labels import seeds_text
 
 FEATURE_TITLES = {
@@ -58,10 +58,8 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
     claims: list[str] = []
     numbers: list[str] = []
     sizes, one_seed = "", False
-    for metric, verb, noun, scale, unit in (
-        ("accuracy", "lowers", "accuracy", 100, " points"),
-        ("log_loss", "raises", "log-loss", 1, ""),
-    ):
+    for metric, verb in (("accuracy", "lowers"), ("log_loss", "raises")):
+        noun, scale, unit = METRIC_NAMES[metric].title, METRIC_NAMES[metric].scale, METRIC_NAMES[metric].told_unit
         rows = frame[
             (frame["comparison"] == LEAVING_OUT) & (frame["method"] == "embedllm") & (frame["metric"] == metric)
         ]
@@ -72,7 +70,7 @@ def _leaving_out(frame: pd.DataFrame) -> list[str]:
         worse = tested[tested["sure"] & ((tested["difference"] < 0) == (metric == "accuracy"))]
         better = tested[tested["sure"] & ~tested.index.isin(worse.index)]
         whose = "its" if claims else "EmbedLLM's"
-        claims.append(f"{verb} {whose} {noun} on {len(worse)} of {len(tested)}{'' if claims else ' benchmarks'}")
+        claims.append(f"{verb} {whose} {noun} on {len(worse)} of {len(tested)}{'' if claims else _benchmarks(rows)}")
         for rows_told, start in ((worse, f"{noun.capitalize()}:"), (better, f"Better {noun}:")):
             if len(rows_told):
                 names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
@@ -94,7 +92,9 @@ def _against_baselines(frame: pd.DataFrame) -> list[str]:
     rows = frame[(frame["comparison"] == AGAINST) & (frame["metric"] == "log_loss") & frame["holm"].notna()]
     if not len(rows):
         return []
-    alike, clear, benchmarks = [], [], rows["benchmark"].nunique()
+    alike, clear = [], []
+    compared = frame[(frame["comparison"] == AGAINST) & (frame["metric"] == "log_loss")]
+    benchmarks = f"{rows['benchmark'].nunique()}{_benchmarks(compared)}"
     names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
     for method, tested in rows.groupby("method", sort=False):
         sure = tested[tested["sure"]]
@@ -109,15 +109,15 @@ def _against_baselines(frame: pd.DataFrame) -> list[str]:
         if parts:
             first, *others = parts
             word, _, rest = first.partition(" on ")
-            clear.append(", ".join([f"{word} than {METHOD_TITLES[str(method)]} on {rest}", *others]))
+            clear.append(", ".join([f"{word} than {METHOD_NAMES[str(method)].spoken} on {rest}", *others]))
         else:
-            alike.append(METHOD_TITLES[str(method)])
-    start = f"On {benchmarks} benchmarks that neither was trained on, EmbedLLM's log-loss is"
+            alike.append(METHOD_NAMES[str(method)].spoken)
+    start = f"On {benchmarks} that no method was trained on, EmbedLLM's log-loss is"
     one_seed = rows["seeds"].max() == 1
     beyond = f" ({ONE_SEED})" if one_seed and clear else ""
     how = ADJUSTED if one_seed else f"{ADJUSTED} both over questions and over seeds"
     if not alike:
-        text = f"**{start} significantly different from each baseline's on some{beyond}.**"
+        text = f"**{start} significantly different from each baseline's on at least one{beyond}.**"
         return [f"{text} It is {'; '.join(clear)} ({how})."]
     text = f"**{start} not distinguishable from that of {_either(alike)} on any{beyond}.**"
     return [f"{text} It is {'; '.join(clear)} ({how})." if clear else f"{text} ({how}.)"]
@@ -131,7 +131,7 @@ def _forecasts(frame: pd.DataFrame) -> list[str]:
         found, lost = rows[rows["null_holm"] < LEVEL], rows[~(rows["null_holm"] < LEVEL)]
         names = dict(zip(rows["benchmark"], short_names(list(rows["benchmark"])), strict=True))
         but = (
-            f", not distinguishable from chance for {_names(lost['benchmark'].map(names))}"
+            f", not distinguishable from chance for {_others(lost['benchmark'].map(names))}"
             if len(lost) and len(found)
             else ""
         )
@@ -249,6 +249,18 @@ def _n(rows: pd.DataFrame) -> str:
 
 def _names(names: "Sequence[str] | pd.Series[str]") -> str:
     return ", ".join(str(name) for name in names)
+
+
+def _benchmarks(rows: pd.DataFrame) -> str:
+    """` benchmarks`, and which of them are counted where some of the rows are not tested."""
+    if rows["holm"].notna().all():
+        return " benchmarks"
+    return f" benchmarks with {MINIMUM_QUESTIONS} or more test questions"
+
+
+def _others(names: "pd.Series[str]") -> str:
+    """By name, or how many where there are more than a few."""
+    return _names(names) if len(names) <= MOST_NAMED else f"the other {len(names)}"
 
 
 def _few(names: "pd.Series[str]") -> str:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ablations.held_out.cells import HeldOutCells, trained_on
+from ablations.held_out.benchmarks import trained_on
+from ablations.held_out.cells import HeldOutCells
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.evaluation.paired import holm
 from embedllm.forecasting import (
@@ -17,6 +18,7 @@ from embedllm.forecasting import (
     pca_of_matrix,
     permutation_null_each,
     raw_accuracies,
+    summarize,
     total_interval,
 )
 
@@ -96,7 +98,7 @@ def forecast_tables(
                     comparisons += [known | {"baseline": b} | _compare(of_feature, one) for b, one in others.items()]
                 null_p = nulls[name][place].p_value if name in LEARNED else np.nan
                 width = features[name][0].shape[1]
-                rows.append(known | {"width": width} | _row(of_feature) | {"null_p": null_p})
+                rows.append(known | {"width": width} | summarize(of_feature) | {"null_p": null_p})
             models += _model_rows(benchmark, regression, data.model_names, truth, forecasts["embedding"])
     forecast = pd.DataFrame(rows)
     compared = pd.DataFrame(comparisons)
@@ -137,31 +139,6 @@ def contribution_tables(
         matrix.table().assign(regression=regression) for regression, matrix in zip(REGRESSIONS, matrices, strict=True)
     ]
     return {"contributions": pd.concat(frames, ignore_index=True)}
-
-
-def _row(forecasts: list[Forecast]) -> dict[str, object]:
-    counts = np.array([forecast.significant for forecast in forecasts], dtype=np.float64)
-    tau = np.concatenate([forecast.tau for forecast in forecasts])
-    tau = tau[~np.isnan(tau)]
-    low, median, high = np.quantile(tau, [0.05, 0.5, 0.95]) if len(tau) else (np.nan, np.nan, np.nan)
-    reference = sum(float(forecast.mse_of_mean.sum()) for forecast in forecasts)
-    error = sum(float(forecast.mse.sum()) for forecast in forecasts)
-    return {
-        "repeats": forecasts[0].folds.repeats,
-        "train_models": forecasts[0].folds.train.shape[1],
-        "test_models": forecasts[0].folds.test.shape[1],
-        "seeds": len(forecasts),
-        "significant": counts.mean(),
-        "significant_sd": counts.std(ddof=1) if len(counts) > 1 else np.nan,
-        "undefined": np.mean([forecast.undefined for forecast in forecasts]),
-        "tau_median": median,
-        "tau_low": low,
-        "tau_high": high,
-        "rmse": np.sqrt(np.mean([forecast.mse.mean() for forecast in forecasts])),
-        "mse_total": np.mean([forecast.mse.sum() for forecast in forecasts]),
-        "skill": 1 - error / reference if reference > 0 else np.nan,
-        "notes": "; ".join(dict.fromkeys(note for forecast in forecasts for note in forecast.notes)),
-    }
 
 
 def _compare(learned: list[Forecast], baseline: list[Forecast]) -> dict[str, object]:

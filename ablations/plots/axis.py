@@ -6,16 +6,13 @@ from typing import Any, Literal
 import pandas as pd
 from matplotlib.lines import Line2D
 
+from ablations.axis.tables import COMPARED
 from ablations.axis.values import TITLES
 from ablations.design import Drawing
 from ablations.plots.flat import FLAT_REACH, is_flat
 from embedllm.figures.style import COLOURS, house_style, new_figure
+from embedllm.titles import METRIC_NAMES
 
-ROWS = {
-    "log_loss": ("log-loss\ndifference (nats)", 1, "below 0: better"),
-    "accuracy": ("accuracy\ndifference (points)", 100, "above 0: better"),
-    "routing_micro": ("routing accuracy\ndifference (points)", 100, "above 0: better"),
-}
 ENDS = ("difference", "low", "high", "question_low", "question_high")
 """Columns that a panel shows."""
 VERDICT_COLOURS = {"better": "blue", "worse": "vermillion"}
@@ -31,26 +28,38 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
         return []
     axes_shown = list(dict.fromkeys(effect["axis"]))
     figure, panels = new_figure(
-        "double", height=1.55 * len(ROWS) + 0.7, ncols=len(axes_shown), nrows=len(ROWS), sharey="row", sharex="col",
-        squeeze=False,
+        "double", height=1.55 * len(COMPARED) + 0.7, ncols=len(axes_shown), nrows=len(COMPARED), sharey="row",
+        sharex="col", squeeze=False,
     )  # fmt: skip
     for column, axis in enumerate(axes_shown):
         ticks = level[level["axis"] == axis].sort_values("place")
-        for row, (metric, (label, scale, direction)) in enumerate(ROWS.items()):
+        for row, metric in enumerate(COMPARED):
             panel = panels[row, column]
-            _panel(panel, effect[(effect["axis"] == axis) & (effect["metric"] == metric)], ticks, scale)
+            _panel(
+                panel,
+                effect[(effect["axis"] == axis) & (effect["metric"] == metric)],
+                ticks,
+                METRIC_NAMES[metric].scale,
+            )
             if column == 0:
-                panel.set_ylabel(label)
+                panel.set_ylabel(METRIC_NAMES[metric].difference.replace(" difference", "\ndifference"))
             if column == len(axes_shown) - 1:
                 panel.annotate(
-                    direction, (1.02, 0.5), xycoords="axes fraction", rotation=270, va="center", ha="left", fontsize=7
+                    METRIC_NAMES[metric].better,
+                    (1.02, 0.5),
+                    xycoords="axes fraction",
+                    rotation=270,
+                    va="center",
+                    ha="left",
+                    fontsize=7,
                 )
         panels[0, column].set_title(TITLES[axis])
         turned = ticks["label"].str.len().sum() > ROOM
         panels[-1, column].set_xticks(ticks["place"], ticks["label"], rotation=90 if turned else 0)
-    for row, (metric, (_, scale, _)) in enumerate(ROWS.items()):
+    for row, metric in enumerate(COMPARED):
         if is_flat(effect.loc[effect["metric"] == metric, list(ENDS)]):
-            panels[row, 0].set_ylim(-scale * FLAT_REACH, scale * FLAT_REACH)
+            reach = METRIC_NAMES[metric].scale * FLAT_REACH
+            panels[row, 0].set_ylim(-reach, reach)
     figure.legend(handles=_legend(), loc="outside upper center", ncols=5)
     return [
         Drawing(
@@ -74,7 +83,7 @@ def _legend() -> list[Line2D]:
     for label, colour, face, fill in (
         ("better", COLOURS["blue"], COLOURS["blue"], "full"),
         ("worse", COLOURS["vermillion"], COLOURS["vermillion"], "full"),
-        ("on these questions only", grey, grey, "left"),
+        ("over seeds only", grey, grey, "left"),
         ("not distinguishable", grey, "white", "full"),
     ):
         marks.append(

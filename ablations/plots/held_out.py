@@ -22,9 +22,10 @@ from embedllm.figures import (
     house_style,
     new_figure,
 )
+from embedllm.titles import METRIC_NAMES
 from tune.labels import seeds_text
 
-METRICS = {"accuracy": ("accuracy", 1), "log_loss": ("log-loss (nats)", -1), "routing_micro": ("routing accuracy", 1)}
+MEASURED = ("accuracy", "log_loss", "routing_micro")
 LABEL_ROOM = 80
 """Characters that fit side by side below a figure of double width."""
 BARS = ("embedllm", "model_mean", "lookup", "knn", "logistic")
@@ -53,11 +54,11 @@ def _levels(questions: pd.DataFrame) -> Drawing:
     benchmarks = list(dict.fromkeys(questions["benchmark"]))
     wanted = BARS if len(benchmarks) <= MOST_BENCHMARKS else FEW_BARS
     methods = [name for name in wanted if name in set(questions["method"])]
-    figure, axes = new_figure("double", height=1.9 * len(METRICS) + 0.5, nrows=len(METRICS), sharex=True)
+    figure, axes = new_figure("double", height=1.9 * len(MEASURED) + 0.5, nrows=len(MEASURED), sharex=True)
     present = set(zip(questions["method"], questions["trained"], strict=True))
     bars = [bar for method in methods for bar in ((method, "with"), (method, "without")) if bar in present]
     width = 0.84 / len(bars)
-    for axis, (metric, (label, _)) in zip(axes, METRICS.items(), strict=True):
+    for axis, metric in zip(axes, MEASURED, strict=True):
         rows = questions[(questions["metric"] == metric) & questions["method"].isin(methods)]
         for place, (method, trained) in enumerate(bars):
             found = rows[(rows["method"] == method) & (rows["trained"] == trained)].set_index("benchmark")
@@ -71,7 +72,7 @@ def _levels(questions: pd.DataFrame) -> Drawing:
                 x, found["value"], METHOD_MARKERS[method], color=colour if solid else "white", markeredgecolor=colour,
                 markersize=3.8, label=f"{METHOD_TITLES[method]}{', left out' if solid else ', trained on'}",
             )  # fmt: skip
-        axis.set_ylabel(label)
+        axis.set_ylabel(METRIC_NAMES[metric].axis)
         low, high = float(rows["low"].fillna(rows["value"]).min()), float(rows["high"].fillna(rows["value"]).max())
         margin = 0.08 * (high - low) or 0.05
         axis.set_ylim(max(0.0, low - margin), min(1.0, high + margin) if metric != "log_loss" else high + margin)
@@ -91,36 +92,37 @@ def _levels(questions: pd.DataFrame) -> Drawing:
     return Drawing(
         "questions",
         figure,
-        questions[questions["metric"].isin(METRICS)],
+        questions[questions["metric"].isin(MEASURED)],
         "Predictions on each benchmark's test questions by methods trained with it (open marks) and without any "
         f"question of it (filled); {_between(sizes.min(), sizes.max())} questions per benchmark, "
         f"{seeds_text(questions['seeds'].max())} of EmbedLLM. Axes do not start at zero. {intervals}; for comparisons "
-        "see the paired differences.",
+        f"see the paired differences.{_bare(questions)}",
     )
 
 
 def _differences(differences: pd.DataFrame) -> Drawing:
-    rows = differences[differences["metric"].isin(METRICS)]
+    rows = differences[differences["metric"].isin(MEASURED)]
     benchmarks = list(dict.fromkeys(rows["benchmark"]))[::-1]
     figure, grid = new_figure(
-        "double", height=min(9.4, 2.2 + 0.8 * len(benchmarks)), nrows=2, ncols=len(METRICS), sharey=True
+        "double", height=min(9.4, 2.2 + 0.8 * len(benchmarks)), nrows=2, ncols=len(MEASURED), sharey=True
     )
     for line, comparison in enumerate((LEAVING_OUT, AGAINST)):
         of_comparison = rows[rows["comparison"] == comparison]
         methods = [name for name in METHOD_TITLES if name in set(of_comparison["method"])]
-        for axis, (metric, (label, sign)) in zip(grid[line], METRICS.items(), strict=True):
+        for axis, metric in zip(grid[line], MEASURED, strict=True):
+            name = METRIC_NAMES[metric]
             for place, method in enumerate(methods):
                 one = of_comparison[(of_comparison["metric"] == metric) & (of_comparison["method"] == method)]
                 y = np.array([benchmarks.index(name) for name in one["benchmark"]])
                 y = y + (place - (len(methods) - 1) / 2) * 0.8 / len(methods)
-                _dots(axis, one, y, method)
+                _dots(axis, one, y, method, name.scale)
             axis.axvline(0, color=COLOURS["ink"], linewidth=0.8)
-            axis.set_xlabel(f"difference in {label}\n{'→' if sign > 0 else '←'} better")
+            axis.set_xlabel(f"{name.difference}\n{'→' if name.higher_is_better else '←'} better")
             axis.set_yticks(range(len(benchmarks)), short_names(benchmarks))
             axis.set_ylim(-0.6, len(benchmarks) - 0.4)
             axis.locator_params(axis="x", nbins=4)
             if is_flat(of_comparison.loc[of_comparison["metric"] == metric, ["difference", "low", "high"]]):
-                axis.set_xlim(-FLAT_REACH, FLAT_REACH)
+                axis.set_xlim(-name.scale * FLAT_REACH, name.scale * FLAT_REACH)
         grid[line][0].set_title(
             "left out − trained on, same method" if line == 0 else "EmbedLLM − other method, benchmark left out of both"
         )
@@ -142,23 +144,31 @@ def _differences(differences: pd.DataFrame) -> Drawing:
         figure,
         rows,
         "Paired differences per benchmark. Above: what leaving the benchmark out of training changes, for each method. "
-        f"Below: EmbedLLM against each other method where neither was trained on the benchmark. {intervals}.",
+        f"Below: EmbedLLM against each other method where neither was trained on the benchmark. "
+        f"{intervals}.{_bare(rows)}",
     )
 
 
-def _dots(axis: Any, rows: pd.DataFrame, y: np.ndarray, method: str) -> None:
+def _dots(axis: Any, rows: pd.DataFrame, y: np.ndarray, method: str, scale: int) -> None:
     colour, marker = METHOD_COLOURS[method], METHOD_MARKERS[method]
-    reach = error_bars(rows, "difference", "low", "high")
-    axis.errorbar(rows["difference"], y, xerr=reach, fmt="none", ecolor=colour, elinewidth=0.9, capsize=1.5)
+    reach, values = scale * error_bars(rows, "difference", "low", "high"), scale * rows["difference"]
+    axis.errorbar(values, y, xerr=reach, fmt="none", ecolor=colour, elinewidth=0.9, capsize=1.5)
     sure = rows["sure"].to_numpy()
     axis.plot([], [], marker, color=colour, label=METHOD_TITLES[method])
     for chosen, face in ((sure, colour), (~sure, "white")):
-        axis.plot(rows["difference"][chosen], y[chosen], marker, color=colour, markerfacecolor=face)
+        axis.plot(values[chosen], y[chosen], marker, color=colour, markerfacecolor=face)
 
 
 def _resampled(rows: pd.DataFrame) -> str:
     """What the bootstrap intervals of these rows are over."""
     return "resamples of questions" if rows["seeds"].max() == 1 else "joint resamples of questions and seeds"
+
+
+def _bare(rows: pd.DataFrame) -> str:
+    """Which marks have no interval, where others do."""
+    if rows["low"].isna().any() and rows["low"].notna().any():
+        return f" Marks without a bar: fewer than {MINIMUM_QUESTIONS} test questions."
+    return ""
 
 
 def _between(low: float, high: float) -> str:

@@ -89,21 +89,24 @@ def draw_forecasts(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
         axis.set_title(titles[number])
         tau = "not defined" if np.isnan(row["tau_median"]) else f"{row['tau_median']:.2f}"
         axis.text(
-            0.04, 0.96, f"τ {tau}, {row['significant']:.0f}/{row['repeats']}\nrmse {row['rmse']:.3f}",
+            0.04, 0.96, f"τ {tau}, {row['significant']:.0f}/{row['repeats']}\nRMSE {row['rmse']:.3f}",
             transform=axis.transAxes, va="top", fontsize=6.5,
         )  # fmt: skip
         axis.locator_params(nbins=4)
+    counts = shown.groupby("benchmark")["model"].nunique()
+    few, most = counts.min(), counts.max()
+    models_text = f"each of {most} models" if few == most else f"each of {few} to {most} models"
     figure.supxlabel("accuracy on the benchmark")
     figure.supylabel("forecast without it")
     return Drawing(
         "forecast_models",
         figure,
         shown,
-        "Each model's accuracy on a benchmark against its forecast by ridge regression from embeddings trained without "
-        "the benchmark; mean over the splits where the model was tested, and over seeds. In the panels: median τ over "
-        "splits, splits with τ > 0 and p < 0.05, and root mean square error. Dashed: perfect forecast. Where "
-        "nothing can be forecast, the points slope slightly downwards: the mean of the others is lower when a good "
-        "model is left out.",
+        f"Accuracy on a benchmark of {models_text} against its forecast by ridge regression from embeddings trained "
+        "without the benchmark; mean over the splits where the model was tested, and over seeds. In the panels: "
+        "median τ over splits, splits with τ > 0 and p < 0.05, and root mean square error (RMSE). Dashed: perfect "
+        "forecast. Where nothing can be forecast, the points slope slightly downwards: the mean of the others is lower "
+        "when a good model is left out.",
     )
 
 
@@ -140,7 +143,7 @@ def draw_contributions(rows: pd.DataFrame, regression: str) -> Drawing:
     axis.grid(visible=False)
     axis.spines[:].set_visible(False)
     bar = figure.colorbar(image, ax=axis, shrink=0.8, pad=0.02)
-    bar.set_ticks([-1, 0, 1], labels=[f"hurts\n−{reach:.2g}", "0", f"helps\n+{reach:.2g}"])
+    bar.set_ticks([-1, 0, 1], labels=[f"hurts\n−{reach:.2f}", "0", f"helps\n+{reach:.2f}"])
     bar.set_label(f"squared error saved, sum over {rows['repeats'].max()} splits")
     return Drawing(
         f"contributions_{regression}",

@@ -8,9 +8,17 @@ import pandas as pd
 from scipy.cluster.hierarchy import dendrogram as tree_lines
 
 from ablations.design import Drawing
-from ablations.plots.probe_maps import draw_maps
+from ablations.plots.probe_maps import draw_maps, over_seeds
 from ablations.probe.findings import SPACE_TITLES
-from embedllm.figures import COLOURS, count_on_log_axis, distinct_names, house_style, new_figure, sequential_cmap
+from embedllm.figures import (
+    COLOURS,
+    count_on_log_axis,
+    distinct_names,
+    house_style,
+    new_figure,
+    sequential_cmap,
+    shortening,
+)
 
 UNITS = {"embedding": "1 = average pair", "function": "log-odds", "profile": "log-odds"}
 SPACES = tuple(SPACE_TITLES)
@@ -21,14 +29,15 @@ LONGEST_MODEL = 32
 @house_style()
 def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
     """Those figures for which there are rows."""
-    drawings = [_communities(tables["communities"])] if len(tables["communities"]) else []
+    drawings = [_communities(tables)] if len(tables["communities"]) else []
     drawings += [draw_maps(tables, space) for space in SPACES]
     drawings += [_heat_map(tables, space) for space in SPACES]
     drawings.append(_agreement(tables))
     return drawings
 
 
-def _communities(frame: pd.DataFrame) -> Drawing:
+def _communities(tables: Mapping[str, pd.DataFrame]) -> Drawing:
+    frame = tables["communities"]
     plain = _community_rows(frame, SPACES[0], "kept")
     names = distinct_names(plain["community"].tolist(), whole=True)
     labels = [f"{name} ({members})" for name, members in zip(names, plain["members"], strict=True)]
@@ -37,7 +46,10 @@ def _communities(frame: pd.DataFrame) -> Drawing:
     )
     y = np.arange(len(labels))
     # Other marks than above: both rows of panels share a legend.
-    styles = {"kept": ("green", "^", 0.18, "difference"), "removed": ("orange", "D", -0.18, "ability removed")}
+    styles = {
+        "kept": ("green", "^", 0.18, "difference"),
+        "removed": ("orange", "D", -0.18, "difference, ability removed"),
+    }
     for column, space in enumerate(SPACES):
         rows = {kept: _community_rows(frame, space, kept) for kept in styles}
         above, below = grid[:, column]
@@ -72,9 +84,9 @@ def _communities(frame: pd.DataFrame) -> Drawing:
         figure,
         frame,
         "Mean distance inside communities and to outsiders (above; number of models in brackets), and their difference "
-        f"against random communities of the same size (below), {len(labels)} communities.{removed} Filled marks: "
-        "p < 0.05 by permutation, Holm-adjusted over the communities; open marks are not distinguishable from random "
-        "communities.",
+        f"against random communities of the same size (below), {len(labels)} communities{over_seeds(tables)}.{removed} "
+        "Filled marks: p < 0.05 by permutation, Holm-adjusted over the communities; open marks are not distinguishable "
+        "from random communities.",
     )
 
 
@@ -111,14 +123,17 @@ def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
     tree.set_yticks([])
     tree.spines["left"].set_visible(False)
     tree.grid(visible=False)
-    tree.set_xlabel(f"distance at merging\n({UNITS[space]})" + (f"\nfrom {start:.2g}, not from 0" if start else ""))
+    tree.set_xlabel(
+        f"distance at merging\n({UNITS[space]})" + (f"\nstarts at {start:.2g}" if start else ""), fontsize=7
+    )
     # From the smallest distance there is: the diagonal's zeros would spend half of the colours.
     image = axis.imshow(values, cmap=sequential_cmap().reversed(), vmin=float(pairs[space].min()), aspect="auto")
     axis.set_xticks([])
     axis.yaxis.tick_right()
     axis.spines[:].set_visible(False)
     axis.grid(visible=False)
-    axis.set_yticks(range(size), distinct_names(order, LONGEST_MODEL), fontsize=min(7.0, 440 / size))
+    shown = distinct_names(order, LONGEST_MODEL)
+    axis.set_yticks(range(size), shown, fontsize=min(7.0, 440 / size))
     axis.tick_params(length=0)
     figure.colorbar(
         image, ax=axis, location="bottom", shrink=0.6, aspect=40, pad=0.02, label=f"distance ({UNITS[space]})"
@@ -130,8 +145,9 @@ def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         f"similarity_{space}",
         figure,
         table,
-        f"Distances between {size} models in {SPACE_TITLES[space]}, dark = similar, ordered by average-linkage "
-        "clustering (left). Blocks along the diagonal are groups of models; the order of groups is not unique.",
+        f"Distances between {size} models in {SPACE_TITLES[space]}{over_seeds(tables)}, dark = similar, ordered "
+        "by average-linkage clustering (left). Blocks along the diagonal are groups of models; the order of groups is "
+        f"not unique.{_in_full(order, shown)}",
     )
 
 
@@ -156,7 +172,7 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
         rows = ranks[ranks["space"] == space]
         axis.plot(rows["rank"], rows["agreement"], "o-", color=COLOURS["blue"], markersize=2.5)
         axis.axhline(average, color=COLOURS["ink"], linestyle="--", linewidth=0.9)
-        axis.text(1.0, average, "average pair", va="bottom", fontsize=7)
+        axis.text(1.0, average, "average pair", va="top", fontsize=7)
         count_on_log_axis(axis, "k-th nearest neighbour")
         axis.set_ylabel("mean agreement, test")
         # One name per row, above its first panel, clear of the correlation on the right.
@@ -170,7 +186,19 @@ def _agreement(tables: Mapping[str, pd.DataFrame]) -> Drawing:
         "agreement",
         figure,
         pairs,
-        f"What distance tracks, over {len(pairs)} pairs of models: the difference in mean accuracy (left; ability, the "
-        "confounder), the share of test questions on which exactly one of the two is right (middle), and agreement "
-        f"with the k-th nearest neighbour (right).{tested}",
+        f"What distance tracks, over {len(pairs):,} pairs of models{over_seeds(tables)}: the difference in mean "
+        f"accuracy (left; ability, the confounder), the share of the test questions ({_common(pairs)}) on which "
+        f"exactly one of the two is right (middle), and agreement with the k-th nearest neighbour (right).{tested}",
     )
+
+
+def _common(pairs: pd.DataFrame) -> str:
+    """How many test questions both models of a pair have answered."""
+    low, high = int(pairs["common_questions"].min()), int(pairs["common_questions"].max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,} per pair"
+
+
+def _in_full(names: list[str], shown: list[str]) -> str:
+    """Where names are that the figure shortens."""
+    short = shortening(names, shown)
+    return f" {short} The figure's table has all names in full." if short else ""

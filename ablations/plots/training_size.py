@@ -18,14 +18,10 @@ from embedllm.figures.style import (
     house_style,
     new_figure,
 )
+from embedllm.titles import METRIC_NAMES
 from tune.labels import seeds_text
 
-CURVES = {
-    "accuracy": "accuracy",
-    "log_loss": "log-loss (nats)",
-    "ece": "calibration error (ECE)",
-    "routing_micro": "routing accuracy",
-}
+CURVES = ("accuracy", "log_loss", "ece", "routing_micro")
 LIMITS = {"log_loss": (0, None)}
 """What a metric can be, where that is not from 0 to 1: an interval that symmetry takes beyond is cut there."""
 SUBJECT = "embedllm"
@@ -51,7 +47,7 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
 def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
     shown = curve[curve["metric"].isin(CURVES)]
     figure, axes = new_figure("double", height=5.4, ncols=2, nrows=2)
-    for axis, (metric, label) in zip(axes.flat, CURVES.items(), strict=True):
+    for axis, metric in zip(axes.flat, CURVES, strict=True):
         for method, rows in _by_method(shown[shown["metric"] == metric]):
             sizes = rows["training_questions"].to_numpy()
             axis.plot(sizes, rows["mean"], METHOD_LINES[method], label=METHOD_TITLES[method], **_style(method))
@@ -65,7 +61,7 @@ def _curves(curve: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
                 va="bottom" if metric == "log_loss" else "top", fontsize=7,
             )  # fmt: skip
         count_on_log_axis(axis, "training questions")
-        axis.set_ylabel(label)
+        axis.set_ylabel(METRIC_NAMES[metric].axis)
     figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return Drawing(
         "curves",
@@ -103,15 +99,15 @@ def _laws(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> Drawin
             _mark_needed(axis, law)
         axis.axvline(facts["train_questions"], color=COLOURS["grey"], linewidth=0.7, linestyle=(0, (4, 3)))
         count_on_log_axis(axis, "training questions")
-        axis.set_ylabel(CURVES[metric])
+        axis.set_ylabel(METRIC_NAMES[metric].axis)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return Drawing(
         "scaling_law",
         figure,
         lines,
         f"Points: mean over {seeds_text(facts['seeds'])}{' with 95 % t interval' if _bands(facts) else ''}."
-        + (" Lines: error rate (log-loss) = c + a·n^-b fitted to the means, where these fall by more than the noise "
-           f"and determine b{_shaded(lines)}." if len(lines) else "")
+        + (" Lines: error rate (log-loss) = c + a·n⁻ᵇ with n training questions, fitted to the means, where these fall "
+           f"by more than the noise and determine b{_shaded(lines)}." if len(lines) else "")
         + f" Dashed grey: the full set, {facts['train_questions']:,} questions"
         + ("; right of it is extrapolation." if len(lines) else ".")
         + _about_needed(_needed_row(law)),
@@ -163,18 +159,16 @@ def _mark_needed(axis: Any, law: pd.DataFrame) -> None:
 def _differences(difference: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
     figure, axes = new_figure("double", height=3.2, ncols=2)
     methods = [name for name in METHOD_TITLES if name in set(difference["versus"])]
-    for axis, (metric, label, scale) in zip(
-        axes, (("accuracy", "accuracy difference (points)", 100), ("log_loss", "log-loss difference (nats)", 1)),
-        strict=True,
-    ):  # fmt: skip
+    for axis, metric in zip(axes, ("accuracy", "log_loss"), strict=True):
+        name = METRIC_NAMES[metric]
         rows = difference[difference["metric"] == metric]
         axis.axhline(0, color=COLOURS["ink"], linewidth=0.8)
         for place, method in enumerate(methods):
             mine = rows[rows["versus"] == method]
             sizes = mine["training_questions"] * 10 ** (DODGE * (place - (len(methods) - 1) / 2))
-            values, colour = scale * mine["difference"], METHOD_COLOURS[method]
+            values, colour = name.scale * mine["difference"], METHOD_COLOURS[method]
             axis.errorbar(
-                sizes, values, scale * (mine["high"] - mine["difference"]).fillna(0), fmt="none", ecolor=colour,
+                sizes, values, name.scale * (mine["high"] - mine["difference"]).fillna(0), fmt="none", ecolor=colour,
                 elinewidth=0.9,
             )  # fmt: skip
             axis.plot(
@@ -187,9 +181,8 @@ def _differences(difference: pd.DataFrame, facts: "pd.Series[Any]") -> Drawing:
                     color=colour if clear else "white", label=f"against {METHOD_TITLES[method]}" if clear else None,
                 )  # fmt: skip
         count_on_log_axis(axis, "training questions")
-        axis.set_ylabel(label)
-    axes[0].set_title("above 0: EmbedLLM better")
-    axes[1].set_title("below 0: EmbedLLM better")
+        axis.set_ylabel(name.difference)
+        axis.set_title(name.better.replace(": ", ": EmbedLLM "))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return Drawing(
         "differences",

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ablations.sentences import listed, percent
+
 LEVEL = 0.05
 ALIKE = 1e-9
 """Shares of questions that differ by less are the same."""
@@ -33,7 +35,7 @@ def caveats(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     ability = tables["ability"]
     communities = bool(len(tables["communities"]))
     if len(ability):
-        shares = ", ".join(f"{row['explained']:.0%} in {row['space']} space" for _, row in ability.iterrows())
+        shares = ", ".join(f"{percent(row['explained'])} in {row['space']} space" for _, row in ability.iterrows())
         said.append(
             "Ability is a confounder: of the variance of distances, differences and levels of mean accuracy explain "
             f"{shares}."
@@ -75,11 +77,15 @@ def _communities(frame: pd.DataFrame) -> list[str]:
         removed = frame[(frame["space"] == space) & (frame["ability"] == "removed")]
         rest = f"; with ability removed: {_listed(removed[removed['holm'] < LEVEL])}" if len(removed) else ""
         said.append(
-            f"**In {title}, {len(sure)} of {len(plain)} communities are significantly closer together than random "
-            f"ones.** Holm-adjusted: {_listed(sure)}{rest}. By the paper's criterion, a smaller mean distance between "
-            f"members than to outsiders, {len(nearer)} are (the paper: 6 of 6)."
+            f"**In {title}, {len(sure)} of {len(plain)} communities {_are(sure)} significantly closer together than "
+            f"random ones.** Holm-adjusted: {_listed(sure)}{rest}. By the paper's criterion, a smaller mean distance "
+            f"between members than to outsiders, {len(nearer)} of {len(plain)} {_are(nearer)} (the paper: 6 of 6)."
         )
     return said
+
+
+def _are(rows: pd.DataFrame) -> str:
+    return "is" if len(rows) == 1 else "are"
 
 
 def _kinds(frame: pd.DataFrame) -> list[str]:
@@ -98,7 +104,7 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
         told.append(f"{kind}: {', '.join(parts)}")
     sure = list(dict.fromkeys(kept[kept["holm"] < LEVEL]["kind"]))
     claim = (
-        f"models of one {' or one '.join(sure)} lie closer than chance in some space"
+        "; ".join(_kind_claim(frame[frame["kind"] == kind], kind) for kind in sure)
         if sure
         else "models of one community are not distinguishable from others by their distances"
     )
@@ -106,6 +112,16 @@ def _kinds(frame: pd.DataFrame) -> list[str]:
         f"**Taking all communities of a kind together, {claim}.** "
         f"{'; '.join(told)}. (One-sided permutation tests, Holm-adjusted over kinds and spaces.)"
     ]
+
+
+def _kind_claim(rows: pd.DataFrame, kind: str) -> str:
+    """In which spaces a kind is significant, and what remains of it without ability."""
+    found = rows[rows["holm"] < LEVEL]
+    kept, removed = (found[found["ability"] == ability]["space"].tolist() for ability in ("kept", "removed"))
+    claim = f"models of one {kind} lie closer together than chance in {listed(kept)} space"
+    if not (rows["ability"] == "removed").any():
+        return claim
+    return f"{claim}, with ability removed in {f'{listed(removed)} space' if removed else 'none'}"
 
 
 def _listed(rows: pd.DataFrame) -> str:
@@ -124,22 +140,22 @@ def _neighbours(neighbours: pd.DataFrame, ranks: pd.DataFrame, pairs: pd.DataFra
         nearest = neighbours[(neighbours["space"] == space) & (neighbours["rank"] == 1)]
         first = ranks[(ranks["space"] == space) & (ranks["rank"] == 1)]
         if len(nearest) and not first["agreement"].isna().all():
-            spaces.append(f"{space} space")
-            agreement.append(f"{first['agreement'].iloc[0]:.1%}")
+            spaces.append(space)
+            agreement.append(percent(first["agreement"].iloc[0], 1))
             known = nearest["agreement_rank"].dropna()  # the nearest may share no question with the model
-            hits.append(f"{(known == 1).mean():.0%}")
+            hits.append(percent((known == 1).mean()))
             models = len(nearest)
     if not spaces:
         return []
     said = (
-        f"**A model and its nearest neighbour in {', '.join(spaces)} are both right or both wrong on "
-        f"{', '.join(agreement)} of the test questions, an average pair on {overall:.1%}.**"
+        f"**A model and its nearest neighbour in {listed(spaces)} space are both right or both wrong on "
+        f"{listed(agreement)} of the test questions, an average pair on {percent(overall, 1)}.**"
     )
     # Where all pairs agree alike, nobody agrees most: the first among equals is only the first row.
     if np.ptp(pairs["disagreement"].dropna()) > ALIKE:
         said += (
-            f" The nearest neighbour is also the one that agrees most for {', '.join(hits)} of {models} models "
-            f"(by chance: {1 / max(1, models - 1):.0%})."
+            f" The nearest neighbour is also the one that agrees most for {listed(hits)} of the {models} models "
+            f"(by chance: {percent(1 / max(1, models - 1))})."
         )
     return [said]
 
@@ -168,13 +184,14 @@ def _correlations(frame: pd.DataFrame) -> list[str]:
             f"; with ability removed from both {_coefficients(removed, 'spearman')}, "
             f"{_coefficients(removed, 'pearson')}"
         )
-    pairs = f"{kept[0]['pairs']} pairs of {kept[0]['models']} models"
+    pairs = f"{kept[0]['pairs']:,} pairs of {kept[0]['models']} models"
     return [f"{text} ({pairs}, one-sided Mantel tests, Holm-adjusted over the spaces)."]
 
 
 def _coefficients(rows: "list[pd.Series[float]]", name: str) -> str:
     """A coefficient in every space, each with its own p-value."""
-    return f"{name.capitalize()} " + ", ".join(f"{row[name]:.2f} (p {_p(row[f'{name}_holm'])})" for row in rows)
+    told = (f"{row[name]:.2f} (p {_p(row[f'{name}_holm'])})" for row in rows)
+    return f"{name.capitalize()} in {listed([str(row['space']) for row in rows])} space {', '.join(told)}"
 
 
 def _p(value: float) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from ablations.cell import READS_ENCODINGS
-from ablations.training_size.tables import SUBJECT
-from embedllm.figures.style import METHOD_TITLES
+from ablations.training_size.tables import COMPARED, SUBJECT
+from embedllm.titles import METHOD_NAMES, METRIC_NAMES
 
 LEVEL = 0.05
 
@@ -101,7 +101,7 @@ def _about_choice(methods: set[str], facts: "pd.Series[Any]") -> str:
 
 def _methods(curve: pd.DataFrame) -> list[str]:
     known = set(curve["method"])
-    return [method for method in METHOD_TITLES if method in known]
+    return [method for method in METHOD_NAMES if method in known]
 
 
 def _levels(curve: pd.DataFrame, facts: "pd.Series[Any]") -> str:
@@ -111,7 +111,7 @@ def _levels(curve: pd.DataFrame, facts: "pd.Series[Any]") -> str:
         mine = curve[(curve["method"] == method) & (curve["metric"] == "accuracy")].to_dict("records")
         first, last = mine[0], mine[-1]
         levels = f"from {_percent(first)} to {_percent(last)}" if len(mine) > 1 else _percent(last)
-        parts.append(f"{METHOD_TITLES[method]} {levels}")
+        parts.append(f"{METHOD_NAMES[method].title} {levels}")
     how = "one seed" if facts["seeds"] == 1 else f"means of {facts['seeds']} seeds ± 95 % t interval over seeds"
     sizes = curve["training_questions"]
     ends = " and with ".join(f"{size:,}" for size in sorted({sizes.min(), sizes.max()}))
@@ -128,7 +128,8 @@ def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[
     """EmbedLLM against one method: with all questions, then at how many sizes significantly."""
     differences = tables["difference"][tables["difference"]["versus"] == method]
     told = []
-    for metric, name, sign in (("accuracy", "accuracy", 1), ("log_loss", "log-loss", -1)):
+    for metric in COMPARED:
+        sign = 1 if METRIC_NAMES[metric].higher_is_better else -1
         rows = differences[differences["metric"] == metric]
         if rows.empty or rows["p_adjusted"].isna().all():
             continue
@@ -142,7 +143,7 @@ def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[
                 parts.append(f"{label} at {f'all {len(rows)} sizes' if len(sizes) == len(rows) else which}")
         if rest := len(rows) - len(better) - len(worse):
             parts.append(f"not distinguishable at {rest}" if parts else "not distinguishable at any size")
-        told.append(f"{name} {', '.join(parts)}")
+        told.append(f"{METRIC_NAMES[metric].title} {', '.join(parts)}")
     if not told:
         return []
     by_size = (
@@ -150,7 +151,7 @@ def _against(tables: Mapping[str, pd.DataFrame], method: str, facts: "pd.Series[
         f"Holm-adjusted p < {LEVEL}: {'; '.join(told)}."
     )
     claim = _with_all_questions(tables["full_set"], differences, method)
-    return [f"**{claim}** {by_size}" if claim else f"**EmbedLLM against {METHOD_TITLES[method]}.** {by_size}"]
+    return [f"**{claim}** {by_size}" if claim else f"**EmbedLLM against {METHOD_NAMES[method].spoken}.** {by_size}"]
 
 
 def _with_all_questions(full: pd.DataFrame, differences: pd.DataFrame, method: str) -> str:
@@ -164,10 +165,10 @@ def _with_all_questions(full: pd.DataFrame, differences: pd.DataFrame, method: s
     holds = row["p_adjusted"] < LEVEL and (at_full["p_adjusted"] < LEVEL).all()
     points = 100 * row["difference"]
     if row["low"] == row["high"] == 0:
-        return f"With all training questions EmbedLLM's accuracy is the same as that of {METHOD_TITLES[method]}."
+        return f"With all training questions EmbedLLM's accuracy is the same as that of {METHOD_NAMES[method].spoken}."
     return (
         f"With all training questions EmbedLLM's accuracy is {abs(points):.2f} points "
-        f"{'above' if points >= 0 else 'below'} that of {METHOD_TITLES[method]} "
+        f"{'above' if points >= 0 else 'below'} that of {METHOD_NAMES[method].spoken} "
         f"[{100 * row['low']:+.2f}, {100 * row['high']:+.2f}]: "
         f"{'significant over questions and over seeds' if holds else 'not significant over both questions and seeds'}."
     )
@@ -192,15 +193,15 @@ def _needed(law: pd.DataFrame, method: str) -> list[str]:
             f" (95 % bootstrap interval over seeds and misfit {row['within_low']:,.0f} to {row['within_high']:,.0f})"
         )
     return [
-        f"{start} According to its scaling law, error = {row['c']:.4f} + {row['a']:.3g} n^-{row['b']:.2f}, this takes "
-        f"{row['within']:,.0f} questions{interval}."
+        f"{start} According to its scaling law, error = {row['c']:.4f} + {row['a']:.3g} / n^{row['b']:.2f} with n "
+        f"training questions, this takes {row['within']:,.0f} questions{interval}."
         + ("" if agree else " Law and measured means disagree: neither is exact.")
     ]
 
 
 def _where_within(row: "pd.Series[Any]", method: str) -> str:
     points = f"within {100 * row['margin']:g} points of its full-set value"
-    accuracy = f"{METHOD_TITLES[method]}'s mean accuracy is"
+    accuracy = f"{METHOD_NAMES[method].title}'s mean accuracy is"
     if row["measured_within"] == row["full_set"]:
         return f"{accuracy} {points} only with the full set."
     return f"{accuracy} {points} from {row['measured_within']:,.0f} questions on."
@@ -232,7 +233,7 @@ def _bayes(tables: Mapping[str, pd.DataFrame], facts: "pd.Series[Any]") -> list[
     curve = tables["curve"].query("metric == 'accuracy'")
     full = curve[curve["training_questions"] == curve["training_questions"].max()].set_index("method")["mean"]
     gaps = ", ".join(
-        f"{METHOD_TITLES[method]} {100 * (facts['bayes_accuracy'] - full[method]):.1f}"
+        f"{METHOD_NAMES[method].title} {100 * (facts['bayes_accuracy'] - full[method]):.1f}"
         for method in _methods(curve)
         if method in full
     )
@@ -252,5 +253,7 @@ def _paper(tables: Mapping[str, pd.DataFrame]) -> list[str]:
     for method in _methods(tables["paper"]):
         rows, mine = tables["paper"][tables["paper"]["method"] == method], curve[curve["method"] == method]
         if len(mine):
-            parts.append(f"{METHOD_TITLES[method]} {rows['accuracy'].iloc[-1]:.4f} (here {mine['mean'].iloc[-1]:.4f})")
+            parts.append(
+                f"{METHOD_NAMES[method].title} {rows['accuracy'].iloc[-1]:.4f} (here {mine['mean'].iloc[-1]:.4f})"
+            )
     return [f"**The paper's Table 1, full set: {', '.join(parts)}.**"] if parts else []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from embedllm.lazy import imported_on_use
 
 if TYPE_CHECKING:
-    from embedllm.figures.names import distinct_names
+    from embedllm.figures.names import distinct_names, shortening
     from embedllm.figures.page import Page
     from embedllm.figures.save import save_figure
     from embedllm.figures.saved import SavedFigure, read_figures
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 __getattr__ = imported_on_use(
     __name__,
     {
-        "names": ("distinct_names",),
+        "names": ("distinct_names", "shortening"),
         "page": ("Page",),
         "save": ("save_figure",),
         "saved": ("SavedFigure", "read_figures"),
@@ -71,5 +71,6 @@ __all__ = [
     "read_figures",
     "save_figure",
     "sequential_cmap",
+    "shortening",
     "text_colour_on",
 ]

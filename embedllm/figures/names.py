@@ -6,6 +6,8 @@ from collections.abc import Sequence
 LONGEST = 24
 """Characters of a name that figures have room for."""
 ELLIPSIS = "…"
+BLANK = "(blank)"
+"""Stands for a name in which there is nothing to see."""
 
 
 def distinct_names(names: Sequence[str], longest: int = LONGEST, *, whole: bool = False) -> list[str]:
@@ -21,13 +23,40 @@ def distinct_names(names: Sequence[str], longest: int = LONGEST, *, whole: bool 
         whole: keep what stands before a `/`, as in names that are no paths.
     """
     known = list(dict.fromkeys(names))
-    lines = [" ".join(name.split()) for name in known]
+    lines = [_visible(" ".join(name.split())) for name in known]
     if not whole:
         ends = [line.rstrip("/").rsplit("/", 1)[-1] or line for line in lines]
         shared = Counter(ends)
         lines = [line if shared[end] > 1 else end for line, end in zip(lines, ends, strict=True)]
     shown = dict(zip(known, _distinct(lines, longest), strict=True))
     return [shown[name] for name in names]
+
+
+def shortening(names: Sequence[str], shown: Sequence[str]) -> str:
+    """A sentence on names that a figure shows otherwise than the data does; empty where it shows all in full.
+
+    Args:
+        names: as in the data; equal ones count once.
+        shown: what :func:`distinct_names` made of them, in the same order.
+    """
+    pairs = dict(zip(names, shown, strict=True))
+    changed = {name: text for name, text in pairs.items() if " ".join(name.split()) != text}
+    stripped = sum("/" in name and "/" not in text for name, text in changed.items())
+    cut = sum(ELLIPSIS in text and ELLIPSIS not in name for name, text in changed.items())
+    if not changed:
+        return ""
+    ways = [
+        f"{'' if count == len(changed) else f'{count} '}without {what}"
+        for count, what in ((stripped, "the part before /"), (cut, "the middle (…)"))
+        if count
+    ]
+    # Blank names, and those that only a number tells apart, are told as changed and no more.
+    how = f": {' and '.join(ways)}" if ways else ""
+    return f"{len(changed)} of {len(pairs)} names {'is' if len(changed) == 1 else 'are'} not shown in full{how}."
+
+
+def _visible(line: str) -> str:
+    return line if any(letter.isprintable() for letter in line) else BLANK
 
 
 def _distinct(lines: Sequence[str], longest: int) -> list[str]:

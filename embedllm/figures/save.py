@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib import rcParams
+from matplotlib.cbook import strip_math
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import LogFormatterMathtext, LogFormatterSciNotation
 
 from embedllm.figures.saved import INDEX_FILE, SavedFigure, read_captions
 from embedllm.figures.style import house_style
 from embedllm.storage import replaced_file
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *, caption: str) -> SavedFigure:
@@ -60,7 +63,20 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
 
 
 def _take_dollars_literally(figure: Figure) -> None:
-    """Two `$` in a name from the data would be read as mathematics between them, and mostly be an error in it."""
+    """Also in text made outside the house style; what matplotlib itself writes as mathematics needs other letters."""
     for text in figure.findobj(Text):
-        if isinstance(text, Text) and "$" in text.get_text() and "\\math" not in text.get_text():
+        if isinstance(text, Text):
             text.set_parse_math(False)
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_formatter(), LogFormatterMathtext):
+            axis.set_major_formatter(_PlainPowers())
+        if isinstance(axis.get_minor_formatter(), LogFormatterMathtext):
+            axis.set_minor_formatter(_PlainPowers())
+
+
+class _PlainPowers(LogFormatterSciNotation):
+    """Ticks of a logarithmic axis as matplotlib would write them, in letters: 10³."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        written = strip_math(super().__call__(x, pos)).replace("x", "×")
+        return re.sub(r"\^(-?\d+)", lambda power: power[1].translate(RAISED), written)

@@ -8,7 +8,6 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -19,6 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from embedllm.titles import METHOD_NAMES
 
 WIDTHS = {"single": 3.5, "double": 7.2}
 """Inches: one column, and both columns, of a paper."""
@@ -42,36 +43,32 @@ text and the reference everything is measured against, `grey` what is to be seen
 GRID = "#E4E7EB"
 
 
-@dataclass(frozen=True)
-class _Method:
-    title: str
-    colour: str
-    marker: str
-    line: str
-
-
-_METHODS = {
-    "embedllm": _Method("EmbedLLM", "blue", "o", "-"),
-    "paper": _Method("paper's recipe", "ink", "D", "--"),
-    "knn": _Method("kNN", "vermillion", "s", "--"),
-    "lookup": _Method("model × benchmark lookup", "green", "^", "-."),
-    "lookup_predicted": _Method("lookup, benchmark predicted", "sky", "v", ":"),
-    "model_mean": _Method("per-model mean", "grey", "X", ":"),
-    "logistic": _Method("logistic regression per model", "orange", "P", "-."),
-    "oracle": _Method("oracle", "purple", "*", "-."),
-    "single_best": _Method("single best model", "olive", "p", "--"),
+_LOOKS = {
+    "embedllm": ("blue", "o", "-"),
+    "paper": ("ink", "D", "--"),
+    "knn": ("vermillion", "s", "--"),
+    "lookup": ("green", "^", "-."),
+    "lookup_predicted": ("sky", "v", ":"),
+    "model_mean": ("grey", "X", ":"),
+    "logistic": ("orange", "P", "-."),
+    "oracle": ("purple", "*", "-."),
+    "single_best": ("olive", "p", "--"),
 }
+"""Method -> colour, marker and line; of each of :data:`embedllm.titles.METHOD_NAMES`."""
 
-METHOD_TITLES: Mapping[str, str] = {name: method.title for name, method in _METHODS.items()}
+METHOD_TITLES: Mapping[str, str] = {name: METHOD_NAMES[name].title for name in _LOOKS}
 """Method -> its name in legends and tables, in the order of legends. Designs name methods so in their results."""
-METHOD_COLOURS: Mapping[str, str] = {name: COLOURS[method.colour] for name, method in _METHODS.items()}
-METHOD_MARKERS: Mapping[str, str] = {name: method.marker for name, method in _METHODS.items()}
-METHOD_LINES: Mapping[str, str] = {name: method.line for name, method in _METHODS.items()}
+METHOD_COLOURS: Mapping[str, str] = {name: COLOURS[colour] for name, (colour, _, _) in _LOOKS.items()}
+METHOD_MARKERS: Mapping[str, str] = {name: marker for name, (_, marker, _) in _LOOKS.items()}
+METHOD_LINES: Mapping[str, str] = {name: line for name, (_, _, line) in _LOOKS.items()}
 
 _RC: dict[Any, Any] = {
     # The font that matplotlib brings along: a figure looks the same wherever it is drawn.
     "font.family": ["DejaVu Sans"],
     "font.size": 8,
+    # Names come from data: two `$` in one would be read as mathematics between them, mostly be an error in it, and be
+    # measured as wide as the mathematics.
+    "text.parse_math": False,
     "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
@@ -82,6 +79,7 @@ _RC: dict[Any, Any] = {
     "ytick.labelsize": 7.5,
     "legend.fontsize": 7.5,
     "figure.titlesize": 9,
+    "figure.labelsize": 8,
     "figure.titleweight": "bold",
     "text.color": COLOURS["ink"],
     "axes.labelcolor": COLOURS["ink"],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         evaluate_forecast,
         forecast_each,
         permutation_null_each,
+        summarize,
     )
 
 __getattr__ = imported_on_use(
@@ -39,6 +40,7 @@ __getattr__ = imported_on_use(
             "evaluate_forecast",
             "forecast_each",
             "permutation_null_each",
+            "summarize",
         ),
     },
 )
@@ -59,5 +61,6 @@ __all__ = [
     "permutation_null_each",
     "predict_folds_each",
     "raw_accuracies",
+    "summarize",
     "total_interval",
 ]

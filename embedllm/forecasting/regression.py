@@ -49,29 +49,40 @@ class Forecast:
         """Folds where all forecasts or all accuracies of the test models are equal."""
         return int(np.isnan(self.tau).sum())
 
-    @property
-    def skill(self) -> float:
-        """1 - total MSE / total MSE of forecasting the mean; above 0 is better than the mean. NaN for constant data."""
-        reference = float(self.mse_of_mean.sum())
-        return 1 - float(self.mse.sum()) / reference if reference > 0 else float("nan")
 
-    def summary(self) -> dict[str, float | int]:
-        """One flat row; `_low` and `_high` are the 5 % and 95 % quantiles over folds, a spread."""
-        defined = self.tau[~np.isnan(self.tau)]
-        low, median, high = np.quantile(defined, [0.05, 0.5, 0.95]) if defined.size else [np.nan] * 3
-        return {
-            "repeats": self.folds.repeats,
-            "train_models": self.folds.train.shape[1],
-            "test_models": self.folds.test.shape[1],
-            "significant": self.significant,
-            "undefined": self.undefined,
-            "tau_median": float(median),
-            "tau_low": float(low),
-            "tau_high": float(high),
-            "mse_total": float(self.mse.sum()),
-            "mse_mean": float(self.mse.mean()),
-            "skill": self.skill,
-        }
+def summarize(forecasts: Sequence[Forecast]) -> dict[str, object]:
+    """One flat row about forecasts of the same benchmark on the same folds, as from several seeds' features.
+
+    - `significant`: mean of :attr:`Forecast.significant` over forecasts; `significant_sd`: its standard deviation.
+    - `undefined`: mean of :attr:`Forecast.undefined`.
+    - `tau_median`, `tau_low`, `tau_high`: median, 5 % and 95 % quantile of tau over all folds: a spread.
+    - `rmse`: in accuracy (0 to 1); `mse_total`: squared errors summed over folds, mean over forecasts.
+    - `skill`: 1 - MSE / MSE of forecasting the mean; above 0 is better than the mean, NaN for constant data.
+    - `repeats`, `train_models`, `test_models`, `seeds`, and `notes`, each once.
+    """
+    folds = forecasts[0].folds
+    counts = np.array([forecast.significant for forecast in forecasts], dtype=np.float64)
+    tau = np.concatenate([forecast.tau for forecast in forecasts])
+    tau = tau[~np.isnan(tau)]
+    low, median, high = np.quantile(tau, [0.05, 0.5, 0.95]) if tau.size else [np.nan] * 3
+    errors = np.array([forecast.mse.sum() for forecast in forecasts])
+    reference = sum(float(forecast.mse_of_mean.sum()) for forecast in forecasts)
+    return {
+        "repeats": folds.repeats,
+        "train_models": folds.train.shape[1],
+        "test_models": folds.test.shape[1],
+        "seeds": len(forecasts),
+        "significant": float(counts.mean()),
+        "significant_sd": float(counts.std(ddof=1)) if len(counts) > 1 else float("nan"),
+        "undefined": float(np.mean([forecast.undefined for forecast in forecasts])),
+        "tau_median": float(median),
+        "tau_low": float(low),
+        "tau_high": float(high),
+        "rmse": float(np.sqrt(errors.mean() / folds.repeats)),
+        "mse_total": float(errors.mean()),
+        "skill": 1 - float(errors.sum()) / reference if reference > 0 else float("nan"),
+        "notes": "; ".join(dict.fromkeys(note for forecast in forecasts for note in forecast.notes)),
+    }
 
 
 def forecast_each(

@@ -90,7 +90,7 @@ def test_what_a_kill_left_half_written_is_not_there(data: CorrectnessMatrix, fol
     folder.append([complete(data, own)])
     parts = folder.path / "parts"
     (parts / "000002.safetensors").write_bytes(b"arrays came first")
-    (parts / "000002.jsonl.tmp").write_text('{"key": "half')
+    (parts / ".000002.jsonl.k3j_9x2a").write_text('{"key": "half')
     assert list(folder.finished()) == [own.key]
     other = cell(config=FitConfig(seed=1), outputs=("embedding",))
     folder.append([complete(data, other)])

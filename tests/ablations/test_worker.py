@@ -9,12 +9,13 @@ from ablations.batches import Batch, Encoding, Encodings
 from ablations.cell import Cell
 from ablations.config import AblationConfig
 from ablations.design import Plan
-from ablations.worker import BASELINE_OF, CellWorker, DesignPayload
+from ablations.worker import CellWorker, DesignPayload
 from embedllm.data import CorrectnessMatrix, Split
 from embedllm.data.splits import nested_subset
 from embedllm.encoders import encode_data
 from embedllm.evaluation import evaluate, standard_errors
 from embedllm.evaluation.baselines import BASELINES
+from embedllm.titles import METHOD_NAMES
 from embedllm.training import FitData, fit
 
 METHODS = ("embedllm", "knn", "lookup", "lookup_predicted", "model_mean", "logistic")
@@ -59,8 +60,7 @@ def test_a_batch_gives_what_each_cell_alone_gives(data: CorrectnessMatrix, metho
         else:
             if cell.config.training_questions:
                 split = Split("", nested_subset(split.train, 30, seed=cell.config.seed), split.val, split.test)
-            name = BASELINE_OF.get(method, "knn")  # type: ignore[call-overload]
-            baseline = BASELINES[name]().fit(data, split, matrix)
+            baseline = BASELINES[METHOD_NAMES[method].baseline]().fit(data, split, matrix)
             forecasts = {
                 side: baseline.predict(matrix[getattr(split, side)], data.benchmarks[getattr(split, side)])
                 for side in ("val", "test")

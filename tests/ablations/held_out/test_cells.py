@@ -8,7 +8,8 @@ import pytest
 
 from ablations.batches import check_plan
 from ablations.designs.held_out import HeldOutBenchmark
-from ablations.held_out.cells import held_out_cells, held_out_split
+from ablations.held_out.benchmarks import held_out_split
+from ablations.held_out.cells import held_out_cells
 from embedllm.data import CorrectnessMatrix
 from embedllm.data.simulate import simulate
 from embedllm.data.splits import prompt_groups, random_split
@@ -41,7 +42,7 @@ def test_no_question_of_a_held_out_benchmark_is_trained_on_nor_a_copy_of_one(hel
 
 
 def test_a_leak_is_an_error_of_the_program_and_no_footnote(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ablations.held_out.cells.leave_out", lambda data, benchmarks, base: base)
+    monkeypatch.setattr("ablations.held_out.benchmarks.leave_out", lambda data, benchmarks, base: base)
     with pytest.raises(AssertionError, match="questions are held out or have the prompt of one that is"):
         held_out_cells(small(), CONFIG, None, True)
 

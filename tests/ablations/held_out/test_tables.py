@@ -291,7 +291,7 @@ def test_panels_without_any_difference_are_not_magnified(tables: dict[str, pd.Da
     flat = tables["differences"].copy()
     flat.loc[flat["metric"] == "accuracy", ["difference", "low", "high"]] = 1e-17
     axes = DESIGN.draw(dict(tables) | {"differences": flat})[1].figure.axes
-    assert axes[0].get_xlim() == axes[3].get_xlim() == (-0.01, 0.01)
+    assert axes[0].get_xlim() == axes[3].get_xlim() == (-1, 1)
     assert axes[1].get_xlim() != (-0.01, 0.01)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,11 @@ from ablations.batches import check_plan
 from ablations.cell import Cell
 from ablations.design import Drawing
 from ablations.designs.probe import Probe
+from ablations.plots.probe_maps import _naming
 from embedllm.data import CorrectnessMatrix
 from embedllm.errors import ConfigError, DataError
 from embedllm.evaluation import holm
-from embedllm.figures import house_style
+from embedllm.figures import house_style, save_figure
 from tests.ablations.made import CONFIG, MadeResults, small
 
 DESIGN = Probe(permutations=499)
@@ -110,7 +112,7 @@ def test_findings_name_what_was_planted(tables: dict[str, pd.DataFrame]) -> None
     assert "family red (n = 6, p = " in profile
     assert "family green" not in profile
     assert any(line.startswith("**Taking all communities of a kind together, models of one") for line in found)
-    assert any("by chance: 4%" in line for line in found)
+    assert any("by chance: 4 %" in line for line in found)
     (kinds,) = [line for line in found if line.startswith("**Taking all communities of a kind")]
     assert len(re.findall(r"space p (?:=|<) 0\.\d{3} \(ability removed: (?:< )?0\.\d{3}\)", kinds)) == 3
 
@@ -120,7 +122,7 @@ def test_a_share_rounded_below_zero_is_zero(data: CorrectnessMatrix, monkeypatch
     results = MadeResults(DESIGN.plan(data, CONFIG), embedding=planted, function=planted)
     tables = DESIGN.tables(results, data, CONFIG)
     assert tables["ability"]["explained"].tolist() == [0, 0, 0]
-    assert "0% in embedding space, 0% in function space, 0% in profile space" in " ".join(DESIGN.caveats(tables))
+    assert "0 % in embedding space, 0 % in function space, 0 % in profile space" in " ".join(DESIGN.caveats(tables))
 
 
 def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) -> None:
@@ -131,6 +133,8 @@ def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) 
     for drawing in drawn:
         drawing.figure.draw_without_rendering()
         assert len(drawing.table)
+    left = drawn[5].figure.axes[0].xaxis.label.get_window_extent()
+    assert left.x0 >= 0, "below the narrow tree, and not cut"
     rows = [text.get_text() for text in drawn[5].figure.axes[1].get_yticklabels()]
     assert rows == tables["leaves"].query("space == 'function'").sort_values("place")["model"].tolist()
 
@@ -144,8 +148,41 @@ def test_names_on_a_map_meet_neither_names_nor_edges(tables: dict[str, pd.DataFr
     crowded = DESIGN.draw(tables | {"maps": crowd})[1]
     few = _names(crowded)
     assert 2 <= len(few) < 12
-    assert f"{24 - len(few)} names did not fit beside their points; see the table." in crowded.caption
+    assert crowded.caption.endswith(
+        f" The last map names {len(few)} of the 24 models ({24 - len(few)} have no room beside their points). The "
+        "figure's table has all names in full."
+    )
     assert len(crowded.table) == 48
+
+
+LONG = "org/" + "long-" * 20
+ODD_NAMES = [
+    *("$x$-70b", "$a^$", "a_b^c_d", "\\frac{1", "$\\mathbf{x}$", "100%", "\\$5$", "数学模型-七十亿", "", "\u200b", "/"),
+    *("_", "$$", "organisation/model", f"{LONG}7b", f"{LONG}70b", "x" * 200, "$" * 40),
+]
+
+
+@house_style()  # which takes letters that the font lacks in silence
+def test_odd_names_are_placed_as_wide_as_they_are_drawn(tables: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    odd = {f"m{number}": name for number, name in enumerate(ODD_NAMES)}
+    renamed = tables | {name: tables[name].replace({"model": odd}) for name in ("maps", "models", "members")}
+    drawn = DESIGN.draw(renamed)[1]
+    named = set(_names(drawn))
+    save_figure(drawn.figure, tmp_path, "map", drawn.table, caption=drawn.caption)
+    assert set(_names(drawn)) == named, "measured as it is saved"
+    assert {"$x$-70b", "(blank)"} & named
+    assert "without the middle (…)" in drawn.caption
+    assert drawn.caption.endswith("The figure's table has all names in full.")
+
+
+def test_the_caption_says_which_models_a_map_names() -> None:
+    assert _naming({}, 31) == ("No model is named, for there are more than 30; the figure's table has the names.")
+    assert _naming({"a": "a", "b": "b"}, 2) == "The last map names all of the 2 models."
+    assert _naming({"o/a": "a"}, 2) == (
+        "The last map names 1 of the 2 models (1 has no room beside its point). 1 of 1 names is not shown in full: "
+        "without the part before /. The figure's table has all names in full."
+    )
+    assert _naming({}, 2).startswith("The last map names none of the 2 models (2 have no room beside their points).")
 
 
 def _names(drawn: Drawing) -> list[str]:
@@ -197,7 +234,7 @@ def test_degenerate_answers_are_told_and_not_nan(data: CorrectnessMatrix) -> Non
     caveats = " ".join(DESIGN.caveats(tables))
     assert "Distance is not correlated with disagreement: all pairs of the second matrix are 0" in caveats
     # All pairs agree alike, so no neighbour agrees most.
-    assert any("an average pair on 100.0%.**" in line for line in DESIGN.findings(tables))
+    assert any("an average pair on 100.0 %.**" in line for line in DESIGN.findings(tables))
     assert not any("agrees most" in line for line in DESIGN.findings(tables))
     for drawing in DESIGN.draw(tables):
         drawing.figure.draw_without_rendering()

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from embedllm.errors import DataError
-from embedllm.figures import SavedFigure, new_figure, read_figures, save_figure
+from embedllm.figures import SavedFigure, house_style, new_figure, read_figures, save_figure
 
 
 def save(folder: Path, name: str, caption: str = "c", table: pd.DataFrame | None = None) -> SavedFigure:
@@ -117,7 +117,22 @@ def test_dollars_in_names_are_dollars(tmp_path: Path) -> None:
     axes.set_yscale("log")
     axes.plot([0, 1], [1, 1e4])
     saved = save_figure(figure, tmp_path, "dollars", pd.DataFrame(), caption="")
-    assert "costs $5 to_ $9^" in saved.svg.read_text()
+    drawn = saved.svg.read_text()
+    for text in ("costs $5 to_ $9^", "$a^$", "10³"):
+        assert f"<!-- {text} -->" in drawn
+    assert "mathdefault" not in drawn
+
+
+def test_a_name_is_measured_as_wide_as_it_is_drawn(tmp_path: Path) -> None:
+    with house_style():
+        figure, axes = new_figure()
+        label = axes.annotate(r"$\alpha$-70b", (0.5, 0.5))
+        figure.set_dpi(220)
+        measured = label.get_window_extent().width
+    save_figure(figure, tmp_path, "measured", pd.DataFrame(), caption="")
+    figure.set_dpi(220)
+    figure.draw_without_rendering()
+    assert label.get_window_extent().width == pytest.approx(measured)
 
 
 def test_letters_that_the_font_lacks_bring_no_warnings(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from embedllm.figures import (
     sequential_cmap,
     text_colour_on,
 )
+from embedllm.titles import METHOD_NAMES
 
 
 def luminance(colour: object) -> float:
@@ -62,7 +63,7 @@ def test_the_style_decorates_a_drawing_function() -> None:
 
 def test_every_method_has_a_look_of_its_own() -> None:
     looks = (METHOD_COLOURS, METHOD_MARKERS, METHOD_LINES)
-    assert {"embedllm", "paper", "knn", "lookup", "lookup_predicted", "model_mean", "logistic"} <= set(METHOD_TITLES)
+    assert list(METHOD_TITLES) == list(METHOD_NAMES)
     assert all(list(look) == list(METHOD_TITLES) for look in looks)
     assert len(set(METHOD_TITLES.values())) == len(METHOD_TITLES)
     assert len(set(METHOD_MARKERS.values())) == len(METHOD_MARKERS), "grey print leaves the markers"

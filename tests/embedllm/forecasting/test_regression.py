@@ -4,7 +4,7 @@ from scipy.stats import kendalltau
 from sklearn.linear_model import LinearRegression
 
 from embedllm.errors import ConfigError, DataError
-from embedllm.forecasting import ModelFolds, evaluate_forecast, forecast_each, permutation_null_each
+from embedllm.forecasting import ModelFolds, evaluate_forecast, forecast_each, permutation_null_each, summarize
 
 MODELS = 60
 
@@ -41,11 +41,24 @@ def test_every_number_is_that_of_plain_loops(related):
         assert forecast.mse[fold] == pytest.approx(np.mean((predictions - accuracy[test]) ** 2))
         assert forecast.mse_of_mean[fold] == pytest.approx(np.mean((accuracy[train].mean() - accuracy[test]) ** 2))
     assert forecast.significant == significant == 20
-    summary = forecast.summary()
+    summary = summarize([forecast])
     assert summary["tau_median"] == pytest.approx(np.median(forecast.tau))
-    assert summary["mse_total"] == pytest.approx(20 * summary["mse_mean"])
+    assert summary["mse_total"] == pytest.approx(20 * summary["rmse"] ** 2)
     assert summary["skill"] == pytest.approx(1 - forecast.mse.sum() / forecast.mse_of_mean.sum())
     assert 0.8 < summary["skill"] < 1
+
+
+def test_a_summary_of_seeds_counts_each_seed_alike(related):
+    features, accuracy, chance = related
+    first, second = forecast_benchmark(features, accuracy), forecast_benchmark(features, chance)
+    both = summarize([first, second])
+    assert both["seeds"] == 2
+    assert both["significant"] == pytest.approx((first.significant + second.significant) / 2)
+    assert both["significant_sd"] == pytest.approx(abs(first.significant - second.significant) / np.sqrt(2))
+    assert both["rmse"] ** 2 == pytest.approx((first.mse.mean() + second.mse.mean()) / 2)
+    reference = first.mse_of_mean.sum() + second.mse_of_mean.sum()
+    assert both["skill"] == pytest.approx(1 - (first.mse.sum() + second.mse.sum()) / reference)
+    assert np.isnan(summarize([first])["significant_sd"])
 
 
 def test_folds_divide_the_models_and_are_the_same_for_every_feature_set(related):
@@ -97,8 +110,8 @@ def test_models_that_nothing_was_learned_about_are_left_out_and_said(related):
 def test_constant_accuracy_is_not_significant_and_said(related):
     forecast = forecast_benchmark(related[0], np.full(MODELS, 0.31))
     assert (forecast.significant, forecast.undefined) == (0, 100)
-    assert np.isnan(forecast.skill)
-    assert np.isnan(forecast.summary()["tau_median"])
+    assert np.isnan(summarize([forecast])["skill"])
+    assert np.isnan(summarize([forecast])["tau_median"])
     assert "in 100 of 100 splits all test models have the same accuracy" in forecast.notes[0]
 
 
@@ -106,7 +119,7 @@ def test_constant_features_are_not_significant_and_said(related):
     forecast = forecast_benchmark(np.ones((MODELS, 2)), related[1])
     assert (forecast.significant, forecast.undefined) == (0, 100)
     assert "all test models get the same forecast" in forecast.notes[0]
-    assert forecast.skill == pytest.approx(0)
+    assert summarize([forecast])["skill"] == pytest.approx(0)
 
 
 def test_a_forecast_of_the_opposite_order_is_no_success():
