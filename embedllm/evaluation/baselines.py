@@ -16,6 +16,7 @@ from embedllm.evaluation.logistic import LogisticPath, LogisticWeights
 from embedllm.evaluation.lookup import AccuracyTable
 from embedllm.evaluation.metrics import mean_log_loss
 from embedllm.evaluation.report import METRICS, evaluate
+from embedllm.titles import METHOD_NAMES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,7 +51,7 @@ class Baseline(Protocol):
 class ModelMean:
     """Each model's accuracy on the training questions, whatever the question. As a router: the single best model."""
 
-    title: ClassVar[str] = "per-model mean"
+    title: ClassVar[str] = METHOD_NAMES["model_mean"].title
 
     def __init__(self) -> None:
         self.note = "routes to the single best model"
@@ -66,7 +67,7 @@ class ModelMean:
 class BenchmarkLookup:
     """Each model's accuracy on the training questions of the question's benchmark (smoothed: see lookup.py)."""
 
-    title: ClassVar[str] = "model x benchmark lookup"
+    title: ClassVar[str] = METHOD_NAMES["lookup"].title
 
     def __init__(self) -> None:
         self.note = "needs the benchmark label"
@@ -85,7 +86,7 @@ class PredictedBenchmarkLookup:
     The chances are logistic regressions, one per benchmark against the rest, normalised to sum to one.
     """
 
-    title: ClassVar[str] = "lookup, benchmark predicted"
+    title: ClassVar[str] = METHOD_NAMES["lookup_predicted"].title
 
     def __init__(self) -> None:
         self.note = ""
@@ -110,7 +111,7 @@ class PredictedBenchmarkLookup:
 class LogisticRegressions:
     """One L2-regularised logistic regression on the encodings per model, one C by val for the whole pool."""
 
-    title: ClassVar[str] = "logistic regression per model"
+    title: ClassVar[str] = METHOD_NAMES["logistic"].title
 
     def __init__(self) -> None:
         self.note = ""
@@ -129,7 +130,7 @@ class LogisticRegressions:
 class KNearestNeighbours:
     """The paper's baseline: votes of the k nearest training questions, one k by val for the whole pool."""
 
-    title: ClassVar[str] = "kNN"
+    title: ClassVar[str] = METHOD_NAMES["knn"].title
 
     def __init__(self) -> None:
         self.note = ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
+from embedllm.figures.save import RAISED
 from tune.config import Range, SweepConfig
 from tune.labels import encoder_label
 from tune.records import TrialRecord
@@ -23,8 +24,6 @@ TITLES = {
 
 DIGIT_POINTS = 5.0
 """Width of a digit of a tick's label."""
-
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)

@@ -4,21 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from embedllm.titles import METRIC_NAMES
 from tune.config import SweepConfig
 from tune.records import TrialRecord
 from tune.results.leaderboard import is_comparable
 
 NONE_COMPLETE = "no trial has reached its full budget yet"
 
-_METRICS = {
-    "log_loss": "log-loss",
-    "accuracy": "accuracy",
-    "brier": "Brier score",
-    "ece": "calibration error (ECE)",
-    "roc_auc": "ROC AUC",
-    "routing_micro": "routing accuracy (micro)",
-    "routing_macro": "routing accuracy (macro)",
-}
 _SIDES = {"train": "training", "val": "validation", "test": "test"}
 _COSTS = {
     "training_questions": "training questions",
@@ -72,8 +64,8 @@ def quantity_title(name: str) -> str:
     if name.endswith("_sd"):
         return f"{quantity_title(name.removesuffix('_sd'))}, sd over seeds"
     side, _, metric = name.partition("_")
-    if side in _SIDES and metric in _METRICS:
-        return f"{_SIDES[side]} {_METRICS[metric]}"
+    if side in _SIDES and metric in METRIC_NAMES:
+        return f"{_SIDES[side]} {METRIC_NAMES[metric].title}"
     return _COSTS.get(name, name.replace("_", " "))
 
 

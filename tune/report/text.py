@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from embedllm.titles import METHOD_NAMES
 from tune.config import Range
 from tune.figures.selection import quantity_title
 from tune.labels import encoder_label, exhausted_text, seeds_text
@@ -32,14 +33,8 @@ FEWEST = {
     "parameters": "fewest parameters",
 }
 """Costs as goals."""
-SPOKEN = {
-    "paper": "the paper's recipe",
-    "model_mean": "the per-model mean",
-    "benchmark_lookup": "the lookup by benchmark",
-    "predicted_benchmark_lookup": "the lookup by predicted benchmark",
-    "logistic_regression": "logistic regression",
-}
-"""Methods in sentences, where their titles would not do."""
+SPOKEN = {name.baseline or method: name.spoken for method, name in METHOD_NAMES.items()}
+"""Methods in sentences, by their keys in a sweep's tables."""
 
 
 def headline(standings: Standings) -> list[str]:

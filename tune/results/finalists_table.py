@@ -6,6 +6,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from embedllm.evaluation.bootstrap import BOOTSTRAP_METRICS
+from embedllm.titles import METRIC_NAMES
 from tune.config import OBJECTIVES
 from tune.results.grid import (
     Column,
@@ -22,7 +23,6 @@ from tune.results.grid import (
 
 ORDER = ("log_loss", "accuracy", "routing_micro", "brier", "ece", "routing_macro")
 """Metrics shown, the objective before them; columns at the end go first where there is little width."""
-SHORT = {"routing_micro": "routing", "routing_macro": "routing, macro"}
 
 
 def render_finalists(
@@ -57,7 +57,7 @@ def finalists_grid(rows: Sequence[Mapping[str, Any]], objective: str) -> Grid:
     for place, name in enumerate(dict.fromkeys((first, *ORDER))):
         if any(row.get(name) is not None for row in rows):
             keep = None if place == 0 else 20 - place
-            columns.append(Column(SHORT.get(name, metric_title(name)), metric(name), keep, name))
+            columns.append(Column(METRIC_NAMES[name].short, metric(name), keep, name))
         if name == compared and any(f"{name}_delta" in row for row in rows):
             title = "Δ vs. winner [95 %]" if name == first else f"Δ {metric_title(name)} [95 %]"
             columns.append(Column(title, _difference(name), 30, f"{name}_delta"))
