@@ -16,20 +16,22 @@ Check = Callable[..., ClusterCheck]
 
 
 @pytest.fixture
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder with a token and a key, and the repository as the folder one works in."""
-    token = tmp_path / "home" / ".ray" / "auth_token"
+    folder = tmp_path / "home"
+    token = folder / ".ray" / "auth_token"
     token.parent.mkdir(parents=True)
     token.write_text("secret")
-    key = tmp_path / "home" / ".ssh" / "id_ed25519"
+    key = folder / ".ssh" / "id_ed25519"
     key.parent.mkdir()
     key.touch(mode=0o600)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HOME", str(folder))
     monkeypatch.chdir(ROOT)
+    return folder
 
 
 @pytest.fixture
-def check_text(_home: None, tmp_path: Path) -> Check:
+def check_text(home: Path, tmp_path: Path) -> Check:
     """The check of a text."""
 
     def check(text: str) -> ClusterCheck:

@@ -19,10 +19,10 @@ import embedllm.cli
 import tune.cli
 from embedllm.cli.parser import Parser
 from embedllm.version import __version__
+from tests.tune.cluster.conftest import ROOT
 from tune.cluster.check import check_cluster
 from tune.cluster.schema import ray_schema
 
-ROOT = Path(__file__).parents[1]
 FILES = ["cluster.yaml", "deploy/cluster.local.yaml"]
 RAYJOB = "deploy/rayjob.yaml"
 PROGRAMS = {
@@ -30,20 +30,6 @@ PROGRAMS = {
     "embedllm-tune": tune.cli.program(),
     "embedllm-ablations": ablations.cli.program(),
 }
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home folder with a token and a key, and the repository as the folder one works in."""
-    token = tmp_path / "home" / ".ray" / "auth_token"
-    token.parent.mkdir(parents=True)
-    token.write_text("secret")
-    key = tmp_path / "home" / ".ssh" / "id_ed25519"
-    key.parent.mkdir()
-    key.touch(mode=0o600)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.chdir(ROOT)
-    return tmp_path / "home"
 
 
 def header(name: str) -> str:
