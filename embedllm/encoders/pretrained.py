@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,19 @@ logger = logging.getLogger(__name__)
 _BATCH_TEXTS = {"cpu": 32, "cuda": 256}
 _BATCH_CHARACTERS = {"cpu": 32_768, "cuda": 524_288}
 """Bounds of a batch, in texts and in padded characters (about 4 per token): long texts come in smaller batches."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Texts longer than what a model reads.
+
+    Args:
+        texts: how many.
+        tokens: what it reads of each, its marks of start and end included; None where that cannot be told.
+    """
+
+    texts: int = 0
+    tokens: int | None = None
 
 
 class PretrainedEncoder:
@@ -60,8 +74,22 @@ class PretrainedEncoder:
         Raises:
             EmbedLLMError: if the model cannot be loaded, or gives numbers that are not finite.
         """
+        matrix, cut = self.encode_counting(texts, progress=progress)
+        self.tell_cut(cut, len(set(texts)))
+        return matrix
+
+    def tell_cut(self, cut: Cut, total: int) -> None:
+        """Warn where some of `total` different texts were cut."""
+        if cut.texts:
+            logger.warning(
+                "%s reads the first %s tokens of a text: of %d different texts %s longer, and what follows is not seen",
+                *(self.name, cut.tokens, total, "1 is" if cut.texts == 1 else f"{cut.texts:,} are"),
+            )
+
+    def encode_counting(self, texts: Sequence[str], *, progress: bool = False) -> tuple[np.ndarray, Cut]:
+        """As :meth:`encode`, with the number of different texts that were cut instead of a warning."""
         if not texts:
-            return np.empty((0, self.width), dtype=np.float32)
+            return np.empty((0, self.width), dtype=np.float32), Cut()
         distinct = sorted(set(texts), key=lambda text: (-len(text), text))
         model = self._loaded()
         rows: list[np.ndarray] = []
@@ -73,12 +101,7 @@ class PretrainedEncoder:
                 encoded = model.encode(batch, batch_size=len(batch), show_progress_bar=False, convert_to_numpy=True)
                 rows.append(np.asarray(encoded, dtype=np.float32))
                 advance(len(batch))
-            cut = _count_cut(model, distinct)
-        if cut:
-            logger.warning(
-                "%s reads the first %d tokens of a text: of %d different texts %s longer, and what follows is not seen",
-                *(self.name, model.max_seq_length, len(distinct), "1 is" if cut == 1 else f"{cut:,} are"),
-            )
+            cut = _cut(model, distinct)
         matrix = np.concatenate(rows)
         if not np.isfinite(matrix).all():
             broken = distinct[int(np.argmin(np.isfinite(matrix).all(axis=1)))]
@@ -88,7 +111,7 @@ class PretrainedEncoder:
             )
         self._width = matrix.shape[1]
         position = {text: row for row, text in enumerate(distinct)}
-        return matrix[[position[text] for text in texts]]
+        return matrix[[position[text] for text in texts]], cut
 
     def state(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         values = {
@@ -117,16 +140,17 @@ def _batches(texts: Sequence[str], device: str, longest: int) -> Iterator[Sequen
         start += size
 
 
-def _count_cut(model: "SentenceTransformer", texts: Sequence[str]) -> int:
-    """How many texts have more tokens than the model reads; 0 for models whose tokens cannot be told."""
+def _cut(model: "SentenceTransformer", texts: Sequence[str]) -> Cut:
+    """What the model does not read of `texts`; nothing for models whose tokens cannot be told."""
     from transformers import PreTrainedTokenizerBase
 
     limit, tokenizer = model.max_seq_length, model.tokenizer
     if not isinstance(limit, int) or not isinstance(tokenizer, PreTrainedTokenizerBase):
-        return 0
+        return Cut()
     # A token is at least a byte, so that most texts need not be divided into tokens again.
     candidates = [text for text in texts if len(text.encode()) > limit]
-    return sum(len(ids) > limit for ids in tokenizer(candidates, verbose=False)["input_ids"]) if candidates else 0
+    tokens = tokenizer(candidates, verbose=False)["input_ids"] if candidates else []
+    return Cut(sum(len(ids) > limit for ids in tokens), limit)
 
 
 def _longest(model: "SentenceTransformer") -> int:

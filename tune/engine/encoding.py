@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from embedllm.encoders.pretrained import PretrainedEncoder
+from embedllm.encoders.pretrained import Cut, PretrainedEncoder
 from embedllm.encoders.progress import progress_bar
 from embedllm.encoders.sources import ModelSource
 from embedllm.errors import ConfigError, EmbedLLMError
@@ -68,10 +68,10 @@ def _copy(source: ModelSource) -> PretrainedEncoder:
     return PretrainedEncoder(source)
 
 
-def encode_chunk(source: ModelSource, texts: Sequence[str]) -> np.ndarray:
-    """What a worker does: encodings of `texts`, float32 of shape (texts, width)."""
+def encode_chunk(source: ModelSource, texts: Sequence[str]) -> tuple[np.ndarray, Cut]:
+    """What a worker does: encodings of `texts`, float32 of shape (texts, width), and how many were cut."""
     hide_other_gpus()
-    return _copy(source).encode(texts)
+    return _copy(source).encode_counting(texts)
 
 
 def encode_on_cluster(encoder: PretrainedEncoder, texts: Sequence[str], *, address: str | None) -> np.ndarray:
@@ -105,17 +105,20 @@ def _rows(encoder: PretrainedEncoder, chunks: Sequence[np.ndarray], texts: Seque
     task = ray.remote(num_cpus=copies.cpus, num_gpus=copies.gpus, max_calls=0)(encode_chunk)
     waiting = {task.remote(encoder.source, [texts[number] for number in chunk]): chunk for chunk in chunks}
     rows: dict[int, np.ndarray] = {}
+    cuts: list[Cut] = []
     with progress_bar(f"Encoding with {encoder.name} on {copies.words}", len(texts), enabled=True) as advance:
         try:
             while waiting:
                 done, _ = ray.wait(list(waiting))
-                for chunk, encoded in zip([waiting.pop(one) for one in done], ray.get(done), strict=True):
+                for chunk, (encoded, cut) in zip([waiting.pop(one) for one in done], ray.get(done), strict=True):
                     rows.update(zip(chunk.tolist(), encoded, strict=True))
+                    cuts.append(cut)
                     advance(len(chunk))
         except RayError as error:
             for left in waiting:
                 ray.cancel(left, force=True)
             raise _failure(encoder, error) from error
+    encoder.tell_cut(Cut(sum(cut.texts for cut in cuts), max(cut.tokens or 0 for cut in cuts)), len(texts))
     return np.stack([rows[number] for number in range(len(texts))])
 
 

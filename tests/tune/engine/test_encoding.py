@@ -46,14 +46,18 @@ def test_a_cluster_without_workers():
 
 
 @needs_minilm
-def test_workers_give_the_encodings_that_this_process_gives(ray_here, monkeypatch, capsys):
+def test_workers_give_the_encodings_that_this_process_gives(ray_here, monkeypatch, capsys, caplog):
     monkeypatch.setattr(encoding_module, "CHUNK_TEXTS", 3)
-    texts = ["one", "two words", "", "three words here", "one", "four", "five", "a longer question than the others?"]
+    texts = ["one", "two words", "", "three words here", "one", "four", "five", "word " * 300]
     encoder = load_encoder("all-MiniLM-L6-v2", device="cpu")
     found = encode_on_cluster(encoder, texts, address=None)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, encoder.encode(texts), atol=1e-5)
     assert "Encoding with all-MiniLM-L6-v2 on 2 CPUs" in capsys.readouterr().err
+    told = (
+        "all-MiniLM-L6-v2 reads the first 256 tokens of a text: of 7 different texts 1 is longer, and what follows is"
+    )
+    assert [message.startswith(told) for message in caplog.messages] == [True, True], "the workers' and ours"
 
 
 def test_what_is_wrong_in_a_worker_is_told(ray_here, tmp_path: Path):
