@@ -71,13 +71,16 @@ def encode(
         encoders: names.
         data: the questions.
         split: training questions, for encoders that are fitted; None where there is none among them.
-        address: Ray cluster whose workers encode with pretrained encoders; None = this process does.
+        address: Ray cluster whose workers encode with pretrained encoders, but for those in a folder of this machine;
+            None = this process does.
     """
     from embedllm.encoders import PretrainedEncoder, encode_data
 
     def on_cluster(encoder: PretrainedEncoder, texts: Sequence[str]) -> np.ndarray:
         from tune.engine.encoding import encode_on_cluster
 
+        if encoder.source.kind == "folder":  # of this machine: other nodes need not have it
+            return encoder.encode(texts, progress=True)
         return encode_on_cluster(encoder, texts, address=address)
 
     return {

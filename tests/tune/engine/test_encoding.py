@@ -1,5 +1,6 @@
 """Questions encoded by workers: what a cluster is divided into, the same encodings as here, and whose fault it was."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,11 @@ def test_only_with_an_address_and_only_what_is_not_in_the_cache(ray_here, tmp_pa
     for address in ("10.0.0.1:6379", "10.0.0.1:6379", None):
         encode(["lsa:4", "all-MiniLM-L6-v2"], data, split, address)
     assert asked == [("all-MiniLM-L6-v2", 20, "10.0.0.1:6379")]
+    folder = load_encoder("all-MiniLM-L6-v2").source.local_folder()
+    copy = str(shutil.copytree(folder, tmp_path / "model")) if folder else ""
+    matrix = encode([copy], data, split, "10.0.0.1:6379")[copy].matrix
+    assert matrix.shape == (20, 384)
+    assert len(asked) == 1, "a folder of this machine: the others need not have it"
     monkeypatch.setenv("EMBEDLLM_CACHE", str(tmp_path))
     encode(["all-MiniLM-L6-v2"], data, split, None)
     assert len(asked) == 1
