@@ -95,6 +95,10 @@ class CellQueue:
         """False: no batch waits for another's outcome."""
         return False
 
+    def resize(self, slots: int) -> None:
+        """The cluster has room for this many batches at the same time from now on."""
+        self._slots = slots
+
     def stop(self, reason: str) -> None:
         """Start nothing more; running batches may finish."""
         if self.stopped is None:

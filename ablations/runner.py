@@ -197,7 +197,8 @@ class Ablation:
             from tune.engine.execution import run_orders
 
             with graceful_interrupt(queue.stop):
-                run_orders(queue, CellWorker, payload, slots, self.folder.path / RAY_FOLDER)
+                most = self.config.slots or len(waiting)
+                run_orders(queue, CellWorker, payload, slots, self.folder.path / RAY_FOLDER, most=most)
         return queue.stopped
 
     def slots(self, resources: dict[str, float], cells: int, nodes: Sequence[Node] = ()) -> Slots:

@@ -155,9 +155,9 @@ def naive_epoch(problem: FitData, config: FitConfig) -> Callable[[], float]:
 
 
 def epoch_seconds(config: FitConfig, problem: FitData) -> float:
-    """One epoch without scoring, as the official loop's time is without it too."""
+    """One epoch without scoring, as the official loop's time is without it too; as `FusedRun.train` runs it."""
     run = FusedRun([config], [problem.sides], problem)
-    with torch.no_grad():
+    with torch.inference_mode():
         return timed(lambda: run._train_epoch(1))
 
 

@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=100_000)
     parser.add_argument("--width", type=int, default=768)
     parser.add_argument("--seeds", type=int, default=1, help="models whose probabilities are averaged")
-    parser.add_argument("--batch", type=int, default=2048, help="questions routed at a time")
+    parser.add_argument("--batch", type=int, default=8192, help="questions routed at a time")
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: for a busy machine, with --threads 1")

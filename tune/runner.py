@@ -240,7 +240,8 @@ class Sweep:
             payload = SweepPayload(folder.config, self._source())
             again = f"python -m tune resume {shlex.quote(str(folder.path))}"
             go_on = f"run `{again}` when it is, or `{again} --address local` on this machine alone"
-            run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER, go_on=go_on)
+            most = folder.config.slots or folder.config.trials
+            run_orders(dispatcher, PackWorker, payload, slots, folder.path / RAY_FOLDER, most=most, go_on=go_on)
 
     def _source(self) -> SweepData:
         matrices = {name: encodings.matrix for name, encodings in self.encodings.items()}

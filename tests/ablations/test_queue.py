@@ -148,3 +148,15 @@ def test_stopping_lets_running_batches_finish() -> None:
     run.finish("1", 1.0)
     assert run.queue.done
     assert run.queue.stopped == "interrupted"
+
+
+def test_batches_follow_the_room_there_is() -> None:
+    run = Run({("embedllm", None): cells(40, "embedllm")}, slots=1)
+    assert run.queue.next_order("1") is not None
+    assert run.queue.next_order("2") is None
+    run.queue.resize(2)
+    assert run.queue.next_order("2") is not None
+    run.queue.resize(0)
+    run.finish("1", 1.0)
+    assert run.queue.next_order("3") is None
+    assert not run.queue.done

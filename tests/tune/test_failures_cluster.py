@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,13 @@ SPACE = SearchSpace(
 
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A head with one CPU, to which this process is connected, and a node with two."""
+    """A head with one CPU, to which this process is connected."""
     for name, value in QUIET.items():
         monkeypatch.setenv(name, value)
     import ray
     from ray.cluster_utils import Cluster
 
     pretended = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-    pretended.add_node(num_cpus=2)
     ray.init(address=pretended.address, **QUIET_OPTIONS)
     yield pretended
     ray.shutdown()
@@ -47,6 +47,7 @@ def test_a_lost_node_costs_nothing_but_time(
     cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("EMBEDLLM_CACHE", str(tmp_path / "cache"))
+    cluster.add_node(num_cpus=2)
     data = simulate(models=10, questions=300, seed=3).save(tmp_path / "pool")
     config = SweepConfig(
         data=str(data), out=str(tmp_path / "s"), trials=40, seeds=2, space=SPACE, pack=3, slots=3, cpus_per_pack=1
@@ -80,6 +81,33 @@ def test_a_lost_node_costs_nothing_but_time(
     logged = Counter((run.data.tags["role"], int(run.data.tags["trial"])) for run in children)
     assert logged == Counter((record.role, record.trial) for record in records)
     assert {run.data.tags["worker"] for run in children} == {record.worker for record in records}
+
+
+def test_a_node_that_joins_late_takes_part(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("EMBEDLLM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("tune.engine.room.LOOK_SECONDS", 0.5)
+    data = simulate(models=10, questions=1200, seed=3).save(tmp_path / "pool")
+    # Packs that take longer than a worker to start: Ray Tune ends one that starts when another falls idle.
+    space = replace(SPACE, epochs=[200], batch_questions=[16])
+    config = SweepConfig(
+        data=str(data), out=str(tmp_path / "s"), trials=80, seeds=2, space=space, pack=8, cpus_per_pack=1
+    )
+    joined: list[str] = []
+    real = MlflowTracker.trial_finished
+
+    def trial_finished(self: MlflowTracker, record: TrialRecord) -> None:
+        real(self, record)
+        if not joined:
+            joined.append(str(cluster.add_node(num_cpus=2).node_id)[:8])
+
+    monkeypatch.setattr(MlflowTracker, "trial_finished", trial_finished)
+    assert conduct(Sweep.create(config)) == 0
+    assert "the cluster has changed: 3 at a time from now on (before: 1)" in caplog.messages
+    records = read_records(tmp_path / "s")
+    assert Counter(record.state for record in records if record.role == "trial") == {"COMPLETE": 80}
+    assert joined[0] in {str(record.worker).partition("/")[2][:8] for record in records}
 
 
 def test_packs_run_on_every_gpu_of_every_node() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from embedllm.config import FitConfig
 from tune.config import SweepConfig
-from tune.engine.packing import CPU_MEMBERS, Pack, fusion_kinds, make_packs
+from tune.engine.packing import CPU_MEMBERS, ROUNDS, Pack, fusion_kinds, make_packs
 from tune.records import SweepListener, TrialRecord
 from tune.search.pruning import History
 from tune.search.study import SweepStudy
@@ -75,7 +75,7 @@ class Dispatcher:
         self._config: SweepConfig = study.config
         self._target = target
         self._pack_size = pack_size
-        self._slots = slots
+        self._slots = self._planned_slots = slots
         self._num_models = num_models
         self._listeners = list(listeners)
         self._queue: deque[Pack] = deque()
@@ -107,6 +107,15 @@ class Dispatcher:
         if not self._config.deterministic or self.stopped is not None or self._exhausted:
             return False
         return 0 < self._in_flight() < self._target - self._finished
+
+    def resize(self, slots: int) -> None:
+        """The cluster has room for this many packs at the same time from now on."""
+        self._slots = slots
+        if slots > self._planned_slots and self._config.pack is None:
+            # Packs chosen for fewer slots would train most of what is left at once: the sampler could not learn.
+            rounds = ROUNDS if self._config.learns else 1
+            self._pack_size = max(1, min(self._pack_size, (self._target - self._finished) // (rounds * slots)))
+            self._planned_slots = slots
 
     def stop(self, reason: str) -> None:
         """Start nothing more; running packs may finish. Their queued trials are run first when the sweep is resumed."""

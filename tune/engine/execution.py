@@ -12,6 +12,7 @@ from ray import tune
 from embedllm.errors import EmbedLLMError
 from tune.engine.cluster import Slots
 from tune.engine.head import watched_head
+from tune.engine.room import Room
 from tune.engine.searcher import OrderQueue, OrderScheduler, OrderSearcher, OrderStopper
 from tune.engine.trainable import OrderTrainable, Worker
 
@@ -23,6 +24,7 @@ def run_orders(
     slots: Slots,
     storage: Path,
     *,
+    most: int,
     go_on: str = "run the same command again to continue",
 ) -> None:
     """Have workers execute orders until the queue is done. Outcomes go to the queue; Ray Tune keeps none.
@@ -31,9 +33,10 @@ def run_orders(
         queue: hands out orders and takes their outcomes, in this process.
         worker: called once per actor as `worker(payload, threads)`; what it returns is called with every order.
         payload: the workers' data, put into Ray's object store once.
-        slots: how many orders are executed at the same time, and the resources of each.
+        slots: how many orders are executed at the same time at first, and the resources of each.
         storage: folder for Ray Tune's own files, removed at the end. Workers never write there, so a local path will do
             on a cluster, too.
+        most: orders executed at the same time where nodes join later; fewer where nodes are lost.
         go_on: as of :func:`tune.engine.head.watched_head`.
 
     Raises:
@@ -47,10 +50,10 @@ def run_orders(
     tuner = tune.Tuner(
         trainable,
         tune_config=tune.TuneConfig(
-            search_alg=OrderSearcher(queue),
+            search_alg=OrderSearcher(queue, Room(slots, most).now),
             scheduler=OrderScheduler(queue),
             num_samples=-1,
-            max_concurrent_trials=slots.count,
+            max_concurrent_trials=most,
             reuse_actors=True,
             trial_name_creator=lambda trial: f"order_{trial.trial_id}",
             trial_dirname_creator=lambda trial: f"order_{trial.trial_id}",

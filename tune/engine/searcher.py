@@ -30,6 +30,10 @@ class OrderQueue(Protocol):
         """Whether no order is out and none will follow."""
         ...
 
+    def resize(self, slots: int) -> None:
+        """The cluster has room for this many orders at the same time from now on."""
+        ...
+
     @property
     def keeps_idle_workers(self) -> bool:
         """Whether workers for whom there is no order now are needed later on: they rest meanwhile."""
@@ -49,11 +53,14 @@ class OrderQueue(Protocol):
 
 
 class OrderSearcher(Searcher):
-    """Suggests orders to Ray Tune, for which an order is a trial."""
+    """Suggests orders to Ray Tune, for which an order is a trial; never more at a time than `room` tells."""
 
-    def __init__(self, queue: OrderQueue, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, queue: OrderQueue, room: Callable[[], int], clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._queue = queue
+        self._room = room
+        self._slots: int | None = None
+        self._out: set[str] = set()
         self._clock = clock
         self._idle_since: float | None = None
 
@@ -63,6 +70,18 @@ class OrderSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> Any:
         """The next order, a rest or None while there is none, FINISHED once there will be none."""
+        slots = self._room()
+        if slots != self._slots:
+            self._slots = slots
+            self._queue.resize(slots)
+        if len(self._out) >= slots:
+            return Searcher.FINISHED if self._queue.done else None
+        suggested = self._next(trial_id)
+        if isinstance(suggested, dict):
+            self._out.add(trial_id)
+        return suggested
+
+    def _next(self, trial_id: str) -> Any:
         order = self._queue.next_order(trial_id)
         if order is not None:
             self._idle_since = None
@@ -79,7 +98,8 @@ class OrderSearcher(Searcher):
         return Rest(min(max(REST_SHARE * (now - self._idle_since), SHORTEST_REST), LONGEST_REST))
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: stopper and scheduler have told the queue already."""
+        """There is room for another; stopper and scheduler have told the queue already."""
+        self._out.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: the queue's owner knows all."""

@@ -11,7 +11,7 @@ import pytest
 from tests.tune.engine.driving import Log, dispatcher, drive, train
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.engine.dispatch import GENERATION, Outcome
-from tune.engine.packing import Pack
+from tune.engine.packing import ROUNDS, Pack
 from tune.records import TrialRecord
 from tune.results.scores import SCORES_DTYPE
 from tune.search.study import SweepStudy, read_records
@@ -293,3 +293,35 @@ def test_failures_of_an_earlier_run_do_not_stop_the_next(tmp_path: Path) -> None
     with SweepStudy(tmp_path, SweepConfig(trials=4, space=bad), 1000) as study:
         subject = dispatcher(study)
         assert subject.next_order("again") is not None
+
+
+def test_a_cluster_that_grows_gets_smaller_packs_and_fills_every_slot(tmp_path: Path) -> None:
+    one_kind = SearchSpace(encoder=["lsa"], training_questions=[1.0])
+    with SweepStudy(tmp_path, SweepConfig(trials=200, space=one_kind), 1000) as study:
+        subject = dispatcher(study, slots=2, pack_size=16)
+        assert subject.next_order("baseline") is not None
+        first = subject.next_order("a")
+        assert first is not None
+        assert len(first.pack.trials) == 16
+        assert subject.next_order("b") is None
+        subject.resize(10)
+        running = [order for key in "bcdefghi" if (order := subject.next_order(key)) is not None]
+        assert len(running) == 8
+        assert subject.next_order("j") is None
+        assert max(len(order.pack.trials) for order in running) == 200 // (ROUNDS * 10) == 3
+        subject.resize(0)
+        subject.finished("a", train(first.pack))
+        assert subject.next_order("k") is None, "no node is left"
+        assert not subject.done
+
+
+def test_packs_as_given_stay_as_given_when_the_cluster_grows(tmp_path: Path) -> None:
+    one_kind = SearchSpace(encoder=["lsa"], training_questions=[1.0])
+    with SweepStudy(tmp_path, SweepConfig(trials=200, pack=16, space=one_kind), 1000) as study:
+        subject = dispatcher(study, slots=1, pack_size=16)
+        assert subject.next_order("baseline") is not None
+        subject.resize(3)
+        for key in "ab":
+            order = subject.next_order(key)
+            assert order is not None
+            assert len(order.pack.trials) == 16

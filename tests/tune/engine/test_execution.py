@@ -43,6 +43,6 @@ def test_errors_meant_for_the_user_come_out(
     monkeypatch.setattr("ray.get_runtime_context", lambda: SimpleNamespace(gcs_address="127.0.0.1:1"))
     (tmp_path / "ray").mkdir()
     with pytest.raises(raised) as caught:
-        run_orders(None, None, None, Slots(1, 1, 0.0), tmp_path / "ray")  # type: ignore[arg-type]
+        run_orders(None, None, None, Slots(1, 1, 0.0), tmp_path / "ray", most=1)  # type: ignore[arg-type]
     assert raised is tune.TuneError or caught.value is cause
     assert not (tmp_path / "ray").exists()

@@ -18,6 +18,10 @@ class Queue:
         self.keeps_idle_workers = keeps_idle_workers
         self.done = done
         self.heard: list[tuple[str, str, Any]] = []
+        self.sizes: list[int] = []
+
+    def resize(self, slots: int) -> None:
+        self.sizes.append(slots)
 
     def next_order(self, key: str) -> Any:
         return self.orders.pop(0) if self.orders else None
@@ -35,17 +39,36 @@ def trial(order: Any) -> Any:
 
 def test_orders_then_nothing_then_the_end() -> None:
     queue = Queue("first")
-    searcher = OrderSearcher(queue)
+    searcher = OrderSearcher(queue, lambda: 2)
     assert searcher.suggest("a")[TICKET].order == "first"
     assert searcher.suggest("b") is None
     queue.done = True
     assert searcher.suggest("c") == Searcher.FINISHED
 
 
+def test_never_more_orders_or_rests_than_there_is_room_for() -> None:
+    room = [1]
+    queue = Queue("first", "second", keeps_idle_workers=True)
+    searcher = OrderSearcher(queue, lambda: room[0])
+    assert searcher.suggest("a")[TICKET].order == "first"
+    assert searcher.suggest("b") is None
+    room[0] = 3
+    assert searcher.suggest("b")[TICKET].order == "second"
+    assert isinstance(searcher.suggest("c")[TICKET].order, Rest)
+    assert searcher.suggest("d") is None
+    searcher.on_trial_complete("a", error=True)
+    assert isinstance(searcher.suggest("d")[TICKET].order, Rest)
+    room[0] = 1
+    assert searcher.suggest("e") is None, "fewer fit than are out"
+    assert queue.sizes == [1, 3, 1]
+    queue.done = True
+    assert searcher.suggest("e") == Searcher.FINISHED
+
+
 def test_workers_needed_later_rest_longer_the_longer_they_wait() -> None:
     now = [0.0]
     queue = Queue(keeps_idle_workers=True)
-    searcher = OrderSearcher(queue, clock=lambda: now[0])
+    searcher = OrderSearcher(queue, lambda: 9, clock=lambda: now[0])
     rests = []
     for moment in (0.0, 0.1, 5.0, 100.0):
         now[0] = moment
