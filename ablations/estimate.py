@@ -13,7 +13,7 @@ from ablations.design import Plan
 from ablations.outcome import CellOutcome
 from ablations.queue import MAX_BATCH, BatchOutcome, CellQueue
 from embedllm.data.splits import Split
-from tune.engine.cluster import Node, Slots
+from tune.engine.slots import Node, Slots
 from tune.planning.memory import DataShape, pack_memory
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ def estimate(ablation: "Ablation") -> Estimate:
 def _resources(address: str | None) -> tuple[dict[str, float], list[Node]]:
     """CPUs and GPUs of the cluster, and its nodes; of this machine too as Ray counts them, which heeds the limits of a
     container."""
-    from tune.engine.cluster import cluster_nodes, ray_cluster
+    from tune.engine.cluster import ray_cluster
+    from tune.engine.slots import cluster_nodes
 
     with ray_cluster(address) as resources:
         return resources, cluster_nodes()

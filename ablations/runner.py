@@ -24,7 +24,8 @@ from ablations.queue import MAX_BATCH, CellQueue
 from ablations.redraw import redraw
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import EmbedLLMError
-from tune.engine.cluster import Node, Slots, cluster_nodes, plan_slots, ray_cluster
+from tune.engine.cluster import ray_cluster
+from tune.engine.slots import Node, Slots, cluster_nodes, plan_slots
 from tune.imports import import_alone
 from tune.interrupt import graceful_interrupt
 from tune.tracking.provenance import Provenance

@@ -21,8 +21,9 @@ from embedllm.encoders.sources import settled_name
 from embedllm.errors import ConfigError, EmbedLLMError
 from tune.config import SweepConfig
 from tune.data import SweepData, check_split_seed, encode, load_data
-from tune.engine.cluster import Slots, ray_cluster
+from tune.engine.cluster import ray_cluster
 from tune.engine.dispatch import Dispatcher
+from tune.engine.slots import Slots
 from tune.folder import RAY_FOLDER, SweepFolder, sweep_path
 from tune.imports import import_alone, import_aside
 from tune.interrupt import INTERRUPTED, graceful_interrupt

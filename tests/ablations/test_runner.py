@@ -19,7 +19,7 @@ from ablations.worker import CellWorker
 from embedllm.data import CorrectnessMatrix
 from embedllm.data.simulate import simulate
 from embedllm.errors import ConfigError, DataError, EmbedLLMError
-from tune.engine.cluster import Node, cluster_nodes
+from tune.engine.slots import Node, cluster_nodes
 
 pytestmark = pytest.mark.usefixtures("ray_here")
 

@@ -24,7 +24,7 @@ from tune.cluster.provider import check_provider
 from tune.cluster.ray_start import check_idle_timeout, check_ray_start
 from tune.cluster.schema import check_schema, ray_schema
 from tune.cluster.sources import check_sources
-from tune.engine.cluster import Slots
+from tune.engine.slots import Slots
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from embedllm.errors import ConfigError
 from tune.cluster.findings import Finding, error, nearest_of, path_of, warning
 from tune.config import SweepConfig
-from tune.engine.cluster import Node, Slots, plan_slots
+from tune.engine.slots import Node, Slots, plan_slots
 
 LOCAL_TYPE = "local.cluster.node"
 """What Ray calls the machines of an on-premises cluster."""

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from embedllm.errors import EmbedLLMError
-from tune.engine.cluster import Node, cluster_nodes, ray_cluster
+from tune.engine.cluster import ray_cluster
+from tune.engine.slots import Node, cluster_nodes
 from tune.labels import counted
 
 LOOK_SECONDS = 2.0

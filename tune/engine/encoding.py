@@ -13,7 +13,8 @@ from embedllm.encoders.pretrained import Cut, PretrainedEncoder
 from embedllm.encoders.progress import progress_bar
 from embedllm.encoders.sources import ModelSource
 from embedllm.errors import ConfigError, EmbedLLMError
-from tune.engine.cluster import NO_WORKERS, Node, cluster_nodes, hide_other_gpus, ray_cluster
+from tune.engine.cluster import hide_other_gpus, ray_cluster
+from tune.engine.slots import NO_WORKERS, Node, cluster_nodes
 from tune.labels import counted, error_line
 
 CHUNK_TEXTS = 256

@@ -10,10 +10,10 @@ import ray
 from ray import tune
 
 from embedllm.errors import EmbedLLMError
-from tune.engine.cluster import Slots
 from tune.engine.head import watched_head
 from tune.engine.room import Room
 from tune.engine.searcher import OrderQueue, OrderScheduler, OrderSearcher, OrderStopper
+from tune.engine.slots import Slots
 from tune.engine.trainable import OrderTrainable, Worker
 
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
-from tune.engine.cluster import Node, Slots, cluster_nodes
+from tune.engine.slots import Node, Slots, cluster_nodes, places
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +45,7 @@ class Room:
         moment = self._clock()
         if moment - self._looked >= LOOK_SECONDS:
             self._looked = moment
-            places = sum(node.places(self._slots) for node in self._nodes() if node.alive)
-            self._change(min(self._most, places))
+            self._change(min(self._most, places(self._nodes(), self._slots)))
         return self._count
 
     def _change(self, count: int) -> None:

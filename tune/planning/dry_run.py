@@ -10,7 +10,8 @@ from embedllm.data.splits import Split
 from embedllm.errors import EmbedLLMError
 from tune.config import SweepConfig
 from tune.data import SweepData, check_split_seed, load_data
-from tune.engine.cluster import cluster_nodes, plan_slots, ray_cluster
+from tune.engine.cluster import ray_cluster
+from tune.engine.slots import cluster_nodes, plan_slots
 from tune.planning.encoder_state import EncoderState, encoder_state, encodings_for_a_probe
 from tune.planning.plan import ClusterPlan, plan_packs_here
 from tune.planning.preflight import Finding, check_folder, check_tracking

@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from tune.config import SweepConfig
 from tune.data import SweepData
-from tune.engine.cluster import Node, Slots, cluster_nodes, memory_per_pack, plan_slots
 from tune.engine.packing import MAX_PACK
+from tune.engine.slots import Node, Slots, cluster_nodes, memory_per_pack, plan_slots
 from tune.labels import counted, seeds_text
 from tune.planning.memory import GIB, DataShape
 from tune.planning.preflight import Finding, check_nodes, check_slots

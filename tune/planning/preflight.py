@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from embedllm.errors import ConfigError
 from embedllm.version import __version__
 from tune.config import SweepConfig
-from tune.engine.cluster import Node, Slots
+from tune.engine.slots import Node, Slots
 from tune.planning.memory import GIB, MIB, show_bytes
 from tune.tracking.uri import resolve_tracking_uri, sqlite_file
 

@@ -13,8 +13,9 @@ from embedllm.config import EPOCH_BATCHES, FitConfig
 from embedllm.data.splits import Split
 from tune.config import Range, SweepConfig
 from tune.data import SweepData
-from tune.engine.cluster import Slots, hide_other_gpus
+from tune.engine.cluster import hide_other_gpus
 from tune.engine.packing import Pack
+from tune.engine.slots import Slots
 from tune.search.space import INTEGER_AXES, baseline_config, fit_config
 
 SIZES = (1, 2, 4, 8, 16)

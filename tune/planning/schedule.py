@@ -10,9 +10,9 @@ import numpy as np
 from embedllm.config import FitConfig
 from embedllm.flops import epoch_flops
 from tune.config import Range, SweepConfig
-from tune.engine.cluster import Slots
 from tune.engine.dispatch import GENERATION
 from tune.engine.packing import MAX_PACK, ROUNDS, choose_pack_size, fusion_kinds, make_packs
+from tune.engine.slots import Slots
 from tune.planning.memory import DataShape, PackMemory, pack_memory, show_bytes
 from tune.planning.probe import Throughput
 from tune.search.space import INTEGER_AXES, baseline_config, fit_config, suggest

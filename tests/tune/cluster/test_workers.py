@@ -15,7 +15,8 @@ import pytest
 from embedllm.errors import EmbedLLMError
 from tune.cluster import workers
 from tune.cluster.workers import Wanted, describe, wait_for_workers
-from tune.engine.cluster import QUIET, Node
+from tune.engine.cluster import QUIET
+from tune.engine.slots import Node
 from tune.search.study import read_records
 
 ROOT = Path(__file__).parents[3]

@@ -15,8 +15,8 @@ from embedllm.errors import ConfigError, EmbedLLMError
 from tests.embedllm.encoders.test_pretrained import needs_minilm
 from tune.data import encode
 from tune.engine import encoding as encoding_module
-from tune.engine.cluster import Node
 from tune.engine.encoding import Copies, encode_on_cluster
+from tune.engine.slots import Node
 
 
 def node(cpus: float, gpus: float = 0, *, alive: bool = True) -> Node:

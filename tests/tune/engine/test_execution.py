@@ -8,8 +8,8 @@ import pytest
 from ray import tune
 
 from embedllm.errors import EmbedLLMError
-from tune.engine.cluster import Slots
 from tune.engine.execution import run_orders
+from tune.engine.slots import Slots
 
 
 class Tuner:

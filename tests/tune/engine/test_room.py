@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from tune.engine.cluster import Node, Slots
 from tune.engine.room import LOOK_SECONDS, Room
+from tune.engine.slots import Node, Slots
 
 
 def node(name: str, cpus: float = 2.0, alive: bool = True) -> Node:

@@ -9,7 +9,7 @@ from embedllm.data.simulate import simulate
 from embedllm.data.splits import random_split
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.data import SweepData
-from tune.engine.cluster import Node
+from tune.engine.slots import Node
 from tune.planning.memory import GIB
 from tune.planning.plan import plan_packs_here
 from tune.planning.probe import Throughput

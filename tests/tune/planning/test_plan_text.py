@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tune.config import SearchSpace, SweepConfig
-from tune.engine.cluster import Node, Slots
+from tune.engine.slots import Node, Slots
 from tune.planning.dry_run import DryRun
 from tune.planning.memory import GIB, DataShape
 from tune.planning.plan import ClusterPlan

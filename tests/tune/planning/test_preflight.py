@@ -13,7 +13,7 @@ import pytest
 
 from embedllm.errors import ConfigError
 from tune.config import SweepConfig
-from tune.engine.cluster import Node, Slots, memory_per_pack
+from tune.engine.slots import Node, Slots, memory_per_pack
 from tune.planning.memory import GIB, MIB
 from tune.planning.preflight import (
     Finding,

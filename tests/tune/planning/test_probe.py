@@ -10,7 +10,7 @@ from embedllm.data.simulate import simulate
 from embedllm.data.splits import random_split
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.data import SweepData
-from tune.engine.cluster import Slots
+from tune.engine.slots import Slots
 from tune.planning.probe import SIZES, ProbeTask, Throughput, _gpu_bytes, measure, middle_config, probe
 
 SPACE = SearchSpace(

@@ -3,8 +3,8 @@
 import pytest
 
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.engine.cluster import Slots
 from tune.engine.packing import CPU_MEMBERS, MAX_PACK
+from tune.engine.slots import Slots
 from tune.planning.memory import GIB, MIB, DataShape
 from tune.planning.probe import Throughput
 from tune.planning.schedule import PACK_SECONDS, largest_pack, plan_packs, rehearse, rough_seconds, show_seconds
