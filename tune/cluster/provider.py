@@ -14,6 +14,9 @@ KNOWN = ("aws", "azure", "gcp", "local", "aliyun", "vsphere", "external", "kuber
 
 NOT_ON_OWN_MACHINES = ("available_node_types", "head_node", "worker_nodes")
 
+EXAMPLES = [ipaddress.ip_network(network) for network in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
+"""Networks that are kept for documentation (RFC 5737): no machine has an address in them."""
+
 ALIKE = 0.8
 """Likeness from which an unknown key is taken for a misspelling: providers have keys that the schema does not list."""
 
@@ -71,6 +74,15 @@ def _check_own_machines(config: Mapping[str, Any], provider: Mapping[str, Any]) 
     ):
         if isinstance(address, str) and _loopback(address):
             yield error(key, f"{address} is every machine's own address; give the one the others reach it by")
+        elif isinstance(address, str) and _example(address):
+            yield warning(key, f"{address} is an address for examples, which no machine has; give that of your machine")
+
+
+def _example(address: str) -> bool:
+    try:
+        return any(ipaddress.ip_address(address) in network for network in EXAMPLES)
+    except ValueError:  # a name
+        return False
 
 
 def _loopback(address: str) -> bool:

@@ -8,6 +8,7 @@ from tune.cluster.findings import Finding, error, warning
 from tune.cluster.launch import Launch, Role
 
 DEFAULT_PORT = "6379"
+FIRST_AUTOSCALER = re.compile(r"\bRAY_enable_autoscaler_v2=[\"']?0")
 SHORT_IDLE = 5
 """Minutes a worker may be idle at least: between the packs of a sweep, or two commands typed one after the other."""
 
@@ -25,6 +26,8 @@ def check_ray_start(config: Mapping[str, Any], roles: Mapping[Role, Launch], *, 
         yield error("head_start_ray_commands", "no `ray start` among them: the head would not run Ray; add one")
     else:
         yield from _check_head(config, head, local)
+        if local and not FIRST_AUTOSCALER.search(roles["head"].text):
+            yield _second_autoscaler()
     if worker is None:
         yield error("worker_start_ray_commands", "no `ray start` among them: workers would never join; add one")
     else:
@@ -73,6 +76,17 @@ def _check_head(config: Mapping[str, Any], command: str, local: bool) -> Iterato
         )
     elif address and own != address and not own.startswith("$"):
         yield error(key, f"--node-ip-address is {own} but provider.head_ip is {address}; give both the same address")
+
+
+def _second_autoscaler() -> Finding:
+    """What happens on machines of one's own where the file leaves the autoscaler to Ray, seen with Ray 2.60: its second
+    one never records the head as started, takes it for a worker, and starts no machine twice."""
+    return warning(
+        "head_start_ray_commands",
+        "nothing says which of its autoscalers Ray is to use, and the one it takes counts the head among machines of "
+        "your own as a worker: one machine never joins, and none that is lost comes back; write "
+        "RAY_enable_autoscaler_v2=0 before `ray start --head`",
+    )
 
 
 def _check_worker(command: str, port: str) -> Iterator[Finding]:

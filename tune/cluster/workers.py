@@ -1,6 +1,7 @@
 """Workers wanted before a sweep: asked of the autoscaler and waited for.
 
-A sweep divides the nodes it finds when it starts. On a cluster that begins with no workers it would find none.
+By the nodes it finds when it starts, a sweep decides what each pack takes and how large packs are. On a cluster that begins
+with no workers it would find none.
 """
 
 import time
@@ -8,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from embedllm.errors import EmbedLLMError
+from tune.cluster.autoscaler import nodes_to_come
 from tune.engine.cluster import ray_cluster
 from tune.engine.slots import Node, cluster_nodes
 from tune.labels import counted
@@ -50,7 +52,7 @@ def wait_for_workers(
         wanted: resources of the whole cluster.
         address: of the cluster.
         seconds: time they have.
-        on_news: told whenever a node came or went.
+        on_news: told whenever a node came or went, or the autoscaler says something else about one to come.
 
     Returns:
         What the cluster holds.
@@ -65,12 +67,13 @@ def wait_for_workers(
 
         request_resources(bundles=wanted.bundles)
         try:
-            said = ""
+            said, news = "", ""
             while True:
-                nodes = cluster_nodes()
-                if describe(nodes) != said:
-                    said = describe(nodes)
-                    on_news(said)
+                nodes, to_come = cluster_nodes(), nodes_to_come()
+                said = describe(nodes)
+                if (latest := "; ".join([said, *to_come])) != news:
+                    news = latest
+                    on_news(news)
                 if wanted.met_by(nodes):
                     return said
                 if time.monotonic() >= end:
@@ -81,10 +84,11 @@ def wait_for_workers(
     wished = " and ".join(
         counted(number, noun) for number, noun in ((wanted.gpus, "GPU"), (wanted.cpus, "CPU")) if number
     )
+    why = f" ({'; '.join(to_come)})" if to_come else ""
     raise EmbedLLMError(
-        f"the cluster has {said} after {seconds / 60:.3g} minutes, not {wished}; `ray status` may show "
-        "why (no such machines to be had, a quota, max_workers of the cluster file); ask for less, or wait longer with "
-        "--minutes"
+        f"the cluster has {said} after {seconds / 60:.3g} minutes, not {wished}{why}; `ray monitor` with the cluster "
+        "file may show why (a machine that cannot be reached or set up, no such machines to be had, a quota, "
+        "max_workers of the cluster file); ask for less, or wait longer with --minutes"
     )
 
 

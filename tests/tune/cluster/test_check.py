@@ -309,6 +309,20 @@ LOCAL_WARNINGS: dict[str, tuple[dict[str, Any], str, str]] = {
         "max_workers",
         "Ray says: The value of `max_workers` supplied (1) is less than",
     ),
+    "Ray's second autoscaler": (
+        {
+            "head_start_ray_commands": [
+                f"{START} --head --node-ip-address=192.0.2.10 --autoscaling-config=~/ray_bootstrap_config.yaml"
+            ]
+        },
+        "head_start_ray_commands",
+        "nothing says which of its autoscalers Ray is to use",
+    ),
+    "addresses of the shipped file": (
+        {},
+        "provider.head_ip",
+        "192.0.2.10 is an address for examples, which no machine",
+    ),
 }
 
 

@@ -39,6 +39,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[list[dict[str, float]]]:
 
     monkeypatch.setattr(workers, "ray_cluster", joined)
     monkeypatch.setattr(workers, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(workers, "nodes_to_come", list)
     return asked
 
 
@@ -62,11 +63,25 @@ def test_workers_that_do_not_come(requests: list[Any], monkeypatch: pytest.Monke
     with pytest.raises(EmbedLLMError) as failure:
         wait_for_workers(Wanted(cpus=5, gpus=2), "auto", 0.06)
     assert str(failure.value) == (
-        "the cluster has 2 nodes with 4 CPUs and 1 GPU after 0.001 minutes, not 2 GPUs and 5 CPUs; `ray status` may "
-        "show why (no such machines to be had, a quota, max_workers of the cluster file); ask for less, or wait longer "
-        "with --minutes"
+        "the cluster has 2 nodes with 4 CPUs and 1 GPU after 0.001 minutes, not 2 GPUs and 5 CPUs; `ray monitor` with "
+        "the cluster file may show why (a machine that cannot be reached or set up, no such machines to be had, a "
+        "quota, max_workers of the cluster file); ask for less, or wait longer with --minutes"
     )
     assert requests[-1] == []
+
+
+def test_what_the_autoscaler_says_is_passed_on(requests: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cluster_nodes", lambda: [HEAD])
+    said = iter([["pending: 10.0.0.2: gpu, waiting-for-ssh"], ["pending: 10.0.0.2: gpu, setting-up"]])
+    monkeypatch.setattr(workers, "nodes_to_come", lambda: next(said, ["failed: 10.0.0.2: gpu"]))
+    news: list[str] = []
+    with pytest.raises(EmbedLLMError, match=r"0 GPUs after 0.00167 minutes, not 1 GPU \(failed: 10.0.0.2: gpu\); `ray"):
+        wait_for_workers(Wanted(gpus=1), "auto", 0.1, on_news=news.append)
+    assert news == [
+        "1 node with 0 CPUs and 0 GPUs; pending: 10.0.0.2: gpu, waiting-for-ssh",
+        "1 node with 0 CPUs and 0 GPUs; pending: 10.0.0.2: gpu, setting-up",
+        "1 node with 0 CPUs and 0 GPUs; failed: 10.0.0.2: gpu",
+    ]
 
 
 def test_an_interruption_withdraws_the_request(requests: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
