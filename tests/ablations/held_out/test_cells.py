@@ -80,6 +80,16 @@ def test_contribution_and_benchmarks_can_be_left_out() -> None:
         held_out_cells(small(), CONFIG, ["b9"], True)
 
 
+def test_many_benchmarks_have_no_contribution_matrix_and_the_plan_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablations.held_out.cells.MOST_CONTRIBUTING", 3)
+    assert held_out_cells(small(), CONFIG, None, True).removed
+    cells = held_out_cells(small(benchmarks=4), CONFIG, None, True)
+    assert not cells.removed
+    assert len(cells.benchmarks) == 4
+    told = "There is no contribution matrix: 4 benchmarks have 6 pairs"
+    assert any(note.startswith(told) and "up to 3 names" in note for note in cells.notes)
+
+
 def test_encoders_of_single_cells_never_see_the_benchmark_and_those_of_pairs_share_one() -> None:
     plan = HeldOutBenchmark().plan(small(), CONFIG)
     data = small()
