@@ -38,7 +38,7 @@ class Probe:
     column gives size, specialty or family. An empty list = names only."""
     minimum: int = 3
     """Smallest number of models in a community."""
-    most_models: int = 300
+    most_models: int = 200
     """Most models that are compared: of a larger pool so many are drawn at random, because pairs of models, and the
     time of the permutation tests, grow with the square of their number."""
     permutations: int = 9999

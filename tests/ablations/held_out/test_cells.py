@@ -200,6 +200,17 @@ def test_a_benchmark_without_labelled_test_questions_is_forecast_but_not_judged(
     assert "b2 has no labelled test question: predictions on it are not judged." in cells.notes
 
 
+def test_many_benchmarks_without_test_questions_share_a_note() -> None:
+    data = small(benchmarks=8, questions=160)
+    for name in ("b0", "b1", "b2", "b3", "b4"):
+        data = without_test_labels(data, name)
+    notes = held_out_cells(data, CONFIG, None, False).notes
+    told = [note for note in notes if "no labelled test question" in note]
+    assert told == [
+        "5 of 8 benchmarks have no labelled test question, so predictions on them are not judged: b0, b1, b2, b3, b4."
+    ]
+
+
 def test_simulated_data_of_the_papers_shape_can_be_planned() -> None:
     data = simulate(models=14, questions=600)
     plan = HeldOutBenchmark().plan(data, CONFIG)
