@@ -19,7 +19,7 @@ FEATURE_STYLES = {
     "mean_of_others": ("grey", "X"),
 }
 PANELS_ACROSS = 4
-MOST_SHOWN = 30
+MOST_SHOWN = 20
 """With more benchmarks the figures of forecasts show so many, evenly from the worst forecast to the best."""
 MOST_NUMBERED = 15
 """A contribution matrix of more benchmarks has no room for numbers."""
