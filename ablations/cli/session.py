@@ -152,7 +152,8 @@ def _show_plan(design: Design, config: AblationConfig, data: CorrectnessMatrix) 
     cost = estimate(ablation)
     print(
         f"estimate  {cost.batches} batches on {cost.slots.count} slots, about {_minutes(cost.seconds)} "
-        f"(from a brief measurement on this machine; within a factor of two), "
+        f"for the cells (from a brief measurement on this machine; within a factor of two), besides starting workers, "
+        f"encoding questions, and tables and figures at the end; "
         f"{show_bytes(cost.memory)} of memory for each slot"
     )
     print(f"MLflow    {resolve_tracking_uri(config.tracking_uri, results_path(config))}\n")

@@ -8,6 +8,7 @@ from embedllm.checks import too_small
 from embedllm.errors import ConfigError
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from ablations.config import AblationConfig
@@ -37,6 +38,9 @@ class Probe:
     column gives size, specialty or family. An empty list = names only."""
     minimum: int = 3
     """Smallest number of models in a community."""
+    most_models: int = 200
+    """Most models that are compared: of a larger pool so many are drawn at random, because pairs of models, and the
+    time of the permutation tests, grow with the square of their number."""
     permutations: int = 9999
     """Permutations per test: random communities, or random orders of the models."""
     neighbours: int = 3
@@ -44,10 +48,10 @@ class Probe:
     perplexity: float | None = None
     """t-SNE perplexity; null = 30, or a third of the number of models if that is less."""
     chance_seed: int = 0
-    """Seed of the permutations and of t-SNE."""
+    """Seed of the permutations, of t-SNE, and of the draw of models."""
 
     def __post_init__(self) -> None:
-        problems = too_small(self, minimum=2, permutations=99, neighbours=1, chance_seed=0)
+        problems = too_small(self, minimum=2, most_models=MINIMUM_MODELS, permutations=99, neighbours=1, chance_seed=0)
         if self.perplexity is not None and not self.perplexity > 0:
             problems.append(f"perplexity must be positive, or null, but is {self.perplexity}")
         if problems:
@@ -70,13 +74,20 @@ class Probe:
             )
         found = self._communities(data, config)
         notes = list(found.notes)
-        if models < data.num_models:
-            left_out = data.num_models - models
+        left_out = data.num_models - models
+        if left_out:
             what = "is left out: its embedding is its" if left_out == 1 else "are left out: their embeddings are their"
             notes.append(
                 f"{left_out} of {data.num_models} models {'has' if left_out == 1 else 'have'} no graded answer to a "
                 f"training question and {what} initialisation."
             )
+        if models > self.most_models:
+            notes.append(
+                f"All models are trained, but of {models:,} only {self.most_models:,}, drawn at random, are compared: "
+                "pairs of models, and the time of their tests, grow with the square of their number. `--most-models` "
+                "compares more."
+            )
+            models = self.most_models
         if not found.kinds:
             notes.append(
                 "No community has enough models: distances inside and between communities are not compared. Metadata "
@@ -103,6 +114,7 @@ class Probe:
             results,
             data,
             config.base_split(data),
+            self._compared(data, config),
             self._communities(data, config),
             permutations=self.permutations,
             neighbours=self.neighbours,
@@ -128,10 +140,15 @@ class Probe:
 
         return caveats(tables)
 
+    def _compared(self, data: "CorrectnessMatrix", config: "AblationConfig") -> "np.ndarray":
+        """Indices of the models that are compared."""
+        from ablations.probe.tables import compared_models
+
+        return compared_models(data, config.base_split(data).train, self.most_models, self.chance_seed)
+
     def _communities(self, data: "CorrectnessMatrix", config: "AblationConfig") -> "Communities":
         """Those of the models that are compared."""
-        from ablations.probe.tables import trained_models
         from embedllm.probing import communities_of
 
-        models = trained_models(data, config.base_split(data).train)
+        models = self._compared(data, config)
         return communities_of(data.models.take(models), self.communities, minimum=self.minimum)

@@ -10,6 +10,9 @@ from embedllm.data.splits import Split, leave_out, prompt_groups
 from embedllm.errors import DataError
 from embedllm.forecasting.folds import MIN_MODELS
 
+MOST_NOTED = 4
+"""More benchmarks with the same lack share a sentence."""
+
 
 @dataclass(frozen=True)
 class Benchmarks:
@@ -65,8 +68,14 @@ def choose_benchmarks(data: CorrectnessMatrix, base: Split, wanted: Sequence[str
     if not kept:
         raise DataError("the held-out design", notes)
     judged = tuple(name for name in kept if (data.benchmarks[splits[name].test] == name).all())
-    for name in sorted(set(kept) - set(judged)):
-        notes.append(f"{name} has no labelled test question: predictions on it are not judged.")
+    unjudged = sorted(set(kept) - set(judged))
+    if len(unjudged) > MOST_NOTED:
+        notes.append(
+            f"{len(unjudged)} of {len(kept)} benchmarks have no labelled test question, so predictions on them are not "
+            f"judged: {', '.join(unjudged)}."
+        )
+    else:
+        notes += [f"{name} has no labelled test question: predictions on it are not judged." for name in unjudged]
     forecast, too_few = _forecastable(data, kept, splits)
     notes += too_few
     held_out = tuple(name for name in kept if name in judged or name in forecast)

@@ -22,6 +22,10 @@ ALWAYS: tuple[Method, ...] = ("embedllm", "model_mean", "logistic")
 NEEDS_THE_BENCHMARK: tuple[Method, ...] = ("lookup",)
 """Methods that cannot answer for a benchmark they were not trained on."""
 
+MOST_CONTRIBUTING = 30
+"""Most benchmarks of a contribution matrix: it takes a fit for every pair of them and seed, 435 pairs for 30, and a
+matrix with more rows cannot be read."""
+
 
 @dataclass
 class HeldOutCells:
@@ -114,6 +118,14 @@ def _add_pairs(cells: HeldOutCells, data: CorrectnessMatrix, config: AblationCon
     names = cells.forecast
     if len(names) < 2:
         cells.notes.append("There is no contribution matrix: it needs two held-out benchmarks that can be forecast.")
+        return
+    if len(names) > MOST_CONTRIBUTING:
+        count = len(names) * (len(names) - 1) // 2
+        cells.notes.append(
+            f"There is no contribution matrix: {len(names)} benchmarks have {count:,} pairs, "
+            f"and each would be fitted with every seed. `--benchmarks` with up to {MOST_CONTRIBUTING} "
+            "names holds out those, with a matrix of them; `--contribution false` leaves out the matrix and this note."
+        )
         return
     pairs: dict[frozenset[str], Split] = {}
     for first, second in combinations(names, 2):

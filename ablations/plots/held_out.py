@@ -1,6 +1,7 @@
 """Figures of the held-out design, from its tables alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -31,6 +32,8 @@ LABEL_ROOM = 80
 BARS = ("embedllm", "model_mean", "lookup", "knn", "logistic")
 FEW_BARS = ("embedllm", "model_mean")
 NO_INTERVALS = f"No intervals: each benchmark has fewer than {MINIMUM_QUESTIONS} test questions"
+MOST_SHOWN = 30
+"""With more benchmarks the figures of predictions show those with most test questions."""
 MOST_BENCHMARKS = 6
 """With more benchmarks the levels show :data:`FEW_BARS` only; the paired differences show all methods."""
 
@@ -40,7 +43,16 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
     """Those figures for which there are rows."""
     drawings = []
     if len(tables["questions"]):
-        drawings += [_levels(tables["questions"]), _differences(tables["differences"])]
+        shown, told = _most_tested(tables["questions"])
+        levels, differences = (
+            tables[name][tables[name]["benchmark"].isin(shown)] for name in ("questions", "differences")
+        )
+        whole = [tables[name][tables[name]["metric"].isin(MEASURED)] for name in ("questions", "differences")]
+        drawn = [_levels(levels), _differences(differences)]
+        drawings += [
+            replace(drawing, table=table, caption=drawing.caption + told)
+            for drawing, table in zip(drawn, whole, strict=True)
+        ]
     if len(tables["forecast"]):
         drawings += [draw_counts(tables["forecast"]), draw_forecasts(tables["forecast_models"], tables["forecast"])]
     for regression, rows in (
@@ -48,6 +60,17 @@ def draw(tables: Mapping[str, pd.DataFrame]) -> list[Drawing]:
     ):
         drawings.append(draw_contributions(rows, str(regression)))
     return drawings
+
+
+def _most_tested(questions: pd.DataFrame) -> tuple[list[str], str]:
+    """The benchmarks that there is room for, and a sentence on the others."""
+    sizes = questions.groupby("benchmark", sort=False)["questions"].max()
+    if len(sizes) <= MOST_SHOWN:
+        return list(sizes.index), ""
+    kept = sizes.sort_values(ascending=False, kind="stable").index[:MOST_SHOWN]
+    return list(kept), (
+        f" Shown are the {MOST_SHOWN} of {len(sizes)} benchmarks with most test questions; the figure's table has all."
+    )
 
 
 def _levels(questions: pd.DataFrame) -> Drawing:

@@ -19,6 +19,10 @@ FEATURE_STYLES = {
     "mean_of_others": ("grey", "X"),
 }
 PANELS_ACROSS = 4
+MOST_SHOWN = 20
+"""With more benchmarks the figures of forecasts show so many, evenly from the worst forecast to the best."""
+MOST_NUMBERED = 15
+"""A contribution matrix of more benchmarks has no room for numbers."""
 TITLE_ROOM = 72
 """Characters of titles that fit side by side above the panels of a figure of double width."""
 
@@ -26,7 +30,7 @@ TITLE_ROOM = 72
 def draw_counts(forecast: pd.DataFrame) -> Drawing:
     """How well models are ranked, and in how many splits significantly, per benchmark, features and regression."""
     order = forecast[(forecast["features"] == "embedding") & (forecast["regression"] == "ridge")]
-    benchmarks = order.sort_values("tau_median")["benchmark"].tolist()
+    benchmarks = _spread(order.sort_values("tau_median")["benchmark"].tolist())
     figure, grid = new_figure("double", height=min(9.4, 1.6 + 0.76 * len(benchmarks)), nrows=2, ncols=2, sharey=True)
     repeats = int(forecast["repeats"].max())
     for line, (regression, title) in enumerate(
@@ -59,19 +63,21 @@ def draw_counts(forecast: pd.DataFrame) -> Drawing:
         f"{forecast['train_models'].max()} models to learn from and {forecast['test_models'].max()} to test on, the "
         "same splits for all features, none of which saw the benchmark. Bars on the left are the spread over "
         "overlapping splits, not confidence intervals; on the right, ± sd over seeds of EmbedLLM, clipped at none and "
-        "all.",
+        f"all.{_of_all(len(benchmarks), len(order))}",
     )
 
 
 def draw_forecasts(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
     """Forecasts by ridge regression on the embedding against accuracies, a panel per benchmark."""
     shown = models[models["regression"] == "ridge"]
-    benchmarks = list(dict.fromkeys(shown["benchmark"]))
+    every = list(dict.fromkeys(shown["benchmark"]))
+    stats = forecast[(forecast["features"] == "embedding") & (forecast["regression"] == "ridge")].set_index("benchmark")
+    chosen = set(_spread(stats.loc[every].sort_values("tau_median").index.tolist()))
+    benchmarks = [name for name in every if name in chosen]
     across = min(PANELS_ACROSS, len(benchmarks))
     titles = short_names(benchmarks, min(LONGEST, TITLE_ROOM // across))
     down = -(-len(benchmarks) // across)
     figure, axes = new_figure("double", height=1.85 * down + 0.15, nrows=down, ncols=across, squeeze=False)
-    stats = forecast[(forecast["features"] == "embedding") & (forecast["regression"] == "ridge")].set_index("benchmark")
     for number, axis in enumerate(axes.flat):
         if number >= len(benchmarks):
             axis.set_visible(False)
@@ -106,7 +112,7 @@ def draw_forecasts(models: pd.DataFrame, forecast: pd.DataFrame) -> Drawing:
         "without the benchmark; mean over the splits where the model was tested, and over seeds. In the panels: "
         "median τ over splits, splits with τ > 0 and p < 0.05, and root mean square error (RMSE). Dashed: perfect "
         "forecast. Where nothing can be forecast, the points slope slightly downwards: the mean of the others is lower "
-        "when a good model is left out.",
+        f"when a good model is left out.{_of_all(len(benchmarks), len(every))}",
     )
 
 
@@ -119,7 +125,8 @@ def draw_contributions(rows: pd.DataFrame, regression: str) -> Drawing:
     table = np.full((size + 1, size + 1), np.nan)
     table[:size, :size] = cells
     table[:size, size], table[size, :size] = sums
-    figure, axis = new_figure("double", height=1.6 + 0.42 * (size + 1))
+    numbered = size <= MOST_NUMBERED
+    figure, axis = new_figure("double", height=1.6 + 0.42 * (min(size, MOST_NUMBERED) + 1))
     reach = float(np.nanmax(np.abs(cells.to_numpy()))) or 1.0
     colours, total_reach = diverging_cmap(), float(np.nanmax(np.abs(np.concatenate(sums)))) or 1.0
     shown = table / reach
@@ -128,15 +135,17 @@ def draw_contributions(rows: pd.DataFrame, regression: str) -> Drawing:
     marks = {(r["contributor"], r["target"]): _mark(r) for _, r in rows.iterrows()}
     for i, j in np.argwhere(np.isfinite(table)):
         mark = marks.get((names[i], names[j]), "") if i < size and j < size else ""
+        written = f"{_number(table[i, j])}{mark}" if numbered else mark
         axis.text(
-            j, i, f"{_number(table[i, j])}{mark}", ha="center", va="center", fontsize=6.5 if size <= 10 else 5.5,
+            j, i, written, ha="center", va="center", fontsize=6.5 if size <= 10 else 5.5,
             color=text_colour_on(colours((shown[i, j] + 1) / 2)),
         )  # fmt: skip
     axis.axhline(size - 0.5, color="white", linewidth=3)
     axis.axvline(size - 0.5, color="white", linewidth=3)
     labels = [*short_names(names), "sum"]
-    axis.set_xticks(range(size + 1), labels, rotation=35, ha="right")
-    axis.set_yticks(range(size + 1), labels)
+    small = {} if numbered else {"fontsize": 5.5}
+    axis.set_xticks(range(size + 1), labels, rotation=35 if numbered else 60, ha="right", **small)
+    axis.set_yticks(range(size + 1), labels, **small)
     axis.set_xlabel("benchmark forecast")
     axis.set_ylabel("benchmark added to training")
     axis.tick_params(length=0)
@@ -153,7 +162,24 @@ def draw_contributions(rows: pd.DataFrame, regression: str) -> Drawing:
         f"{rows['repeats'].max()} splits, squared accuracy) without the row's benchmark minus with it, "
         f"{seeds_text(rows['seeds'].max())}; positive: the row helps to forecast the column. * the 95 % interval of "
         "the cell excludes zero, ** also after Holm adjustment over all cells. Sums have a colour scale of their own "
-        "and no interval.",
+        f"and no interval.{'' if numbered else ' The numbers are in the table of the figure.'}",
+    )
+
+
+def _spread(ordered: list[str]) -> list[str]:
+    """All of them, or :data:`MOST_SHOWN` evenly spaced from the first to the last."""
+    if len(ordered) <= MOST_SHOWN:
+        return ordered
+    return [ordered[place] for place in np.linspace(0, len(ordered) - 1, MOST_SHOWN).round().astype(int)]
+
+
+def _of_all(shown: int, benchmarks: int) -> str:
+    """Which benchmarks a figure shows, where there is no room for all."""
+    if shown == benchmarks:
+        return ""
+    return (
+        f" Shown are {shown} of {benchmarks} benchmarks, evenly from the worst ranked to the best (by ridge regression "
+        "on the embedding); the figure's table has all."
     )
 
 

@@ -24,6 +24,12 @@ UNITS = {"embedding": "1 = average pair", "function": "log-odds", "profile": "lo
 SPACES = tuple(SPACE_TITLES)
 LONGEST_MODEL = 32
 """Characters of a model's name beside a heat map."""
+MOST_NAMED_ROWS = 150
+"""With more models the names beside a heat map would be too small to read, and it has none."""
+
+UNNAMED_ROWS = (
+    f" No model is named, for there are more than {MOST_NAMED_ROWS}; the figure's table has the names in this order."
+)
 
 
 @house_style()
@@ -132,8 +138,9 @@ def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
     axis.yaxis.tick_right()
     axis.spines[:].set_visible(False)
     axis.grid(visible=False)
-    shown = distinct_names(order, LONGEST_MODEL)
-    axis.set_yticks(range(size), shown, fontsize=min(7.0, 440 / size))
+    named = size <= MOST_NAMED_ROWS
+    shown = distinct_names(order, LONGEST_MODEL) if named else []
+    axis.set_yticks(range(len(shown)), shown, fontsize=min(7.0, 440 / size))
     axis.tick_params(length=0)
     figure.colorbar(
         image, ax=axis, location="bottom", shrink=0.6, aspect=40, pad=0.02, label=f"distance ({UNITS[space]})"
@@ -147,7 +154,7 @@ def _heat_map(tables: Mapping[str, pd.DataFrame], space: str) -> Drawing:
         table,
         f"Distances between {size} models in {SPACE_TITLES[space]}{over_seeds(tables)}, dark = similar, ordered "
         "by average-linkage clustering (left). Blocks along the diagonal are groups of models; the order of groups is "
-        f"not unique.{_in_full(order, shown)}",
+        f"not unique.{_in_full(order, shown) if named else UNNAMED_ROWS}",
     )
 
 

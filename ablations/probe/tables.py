@@ -40,10 +40,22 @@ def trained_models(data: CorrectnessMatrix, train: np.ndarray) -> np.ndarray:
     return np.flatnonzero(data.attempts[:, train].any(axis=1))
 
 
+def compared_models(data: CorrectnessMatrix, train: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Of :func:`trained_models` at most `most`, drawn at random where there are more; ascending int64 indices.
+
+    Pairs, permutations of them and the tree grow with the square of the models or faster.
+    """
+    models = trained_models(data, train)
+    if len(models) <= most:
+        return models
+    return np.sort(np.random.default_rng(seed).choice(models, most, replace=False))
+
+
 def probe_tables(
     results: "Results",
     data: CorrectnessMatrix,
     split: Split,
+    compared: np.ndarray,
     communities: Communities,
     *,
     permutations: int,
@@ -51,7 +63,7 @@ def probe_tables(
     perplexity: float | None,
     seed: int,
 ) -> dict[str, pd.DataFrame]:
-    """The tables of the design, of :func:`trained_models` only, which `communities` are of.
+    """The tables of the design, of the models `compared` (int64 indices) only, which `communities` are of.
 
     - `models`: model, accuracy (share of all its graded answers that are right), a column per kind of community.
     - `members`: a row per model and community it is in: kind, community, model.
@@ -72,7 +84,6 @@ def probe_tables(
         DataError: if all models have the same embedding, or are predicted to answer alike.
     """
     keys = results.complete["key"].drop_duplicates().tolist()
-    compared = trained_models(data, split.train)
     spaces = [embedding_space([results.embedding(key)[compared] for key in keys])]
     functions = [results.function(key)[compared] for key in keys]
     spaces += [function_space(functions), profile_space(functions)]

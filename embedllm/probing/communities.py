@@ -22,6 +22,9 @@ PARAMETERS_COLUMN = "parameters"
 MINIMUM_MEMBERS = 3
 """Below three members a community has one pair inside, or none: too little to speak of its distances."""
 
+MOST_LISTED = 40
+"""Communities left out that a note names: a large pool may have hundreds of families with one model each."""
+
 SIZE_CLASSES = (("below 4B", 4.0), ("7B", 10.0), ("13B", 20.0), ("34B", 50.0), ("70B", 100.0), ("above 100B", np.inf))
 """Name and upper bound (exclusive) in billions of parameters; the common size of the range gives the name."""
 
@@ -184,7 +187,8 @@ def _collect(names: Sequence[str], groups: dict[str, list[tuple[str, ...]]], min
                 labels.append(label)
                 members.append(member)
         if small:
-            notes.append(f"Left out, {kind} with fewer than {minimum} models: {', '.join(small)}.")
+            listed = small if len(small) <= MOST_LISTED else [*small[:MOST_LISTED], f"{len(small) - MOST_LISTED} more"]
+            notes.append(f"Left out, {kind} with fewer than {minimum} models: {', '.join(listed)}.")
         unnamed = sum(not labels_of for labels_of in of_model)
         if unnamed and kind != "specialty":
             notes.append(f"{unnamed} of {len(names)} models have no {kind} that their name or metadata tells.")

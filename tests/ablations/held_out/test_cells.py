@@ -80,6 +80,16 @@ def test_contribution_and_benchmarks_can_be_left_out() -> None:
         held_out_cells(small(), CONFIG, ["b9"], True)
 
 
+def test_many_benchmarks_have_no_contribution_matrix_and_the_plan_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ablations.held_out.cells.MOST_CONTRIBUTING", 3)
+    assert held_out_cells(small(), CONFIG, None, True).removed
+    cells = held_out_cells(small(benchmarks=4), CONFIG, None, True)
+    assert not cells.removed
+    assert len(cells.benchmarks) == 4
+    told = "There is no contribution matrix: 4 benchmarks have 6 pairs"
+    assert any(note.startswith(told) and "up to 3 names" in note for note in cells.notes)
+
+
 def test_encoders_of_single_cells_never_see_the_benchmark_and_those_of_pairs_share_one() -> None:
     plan = HeldOutBenchmark().plan(small(), CONFIG)
     data = small()
@@ -188,6 +198,17 @@ def test_a_benchmark_without_labelled_test_questions_is_forecast_but_not_judged(
     assert cells.judged == ("b0", "b1")
     assert list(cells.without["b2"]) == ["embedllm"]
     assert "b2 has no labelled test question: predictions on it are not judged." in cells.notes
+
+
+def test_many_benchmarks_without_test_questions_share_a_note() -> None:
+    data = small(benchmarks=8, questions=160)
+    for name in ("b0", "b1", "b2", "b3", "b4"):
+        data = without_test_labels(data, name)
+    notes = held_out_cells(data, CONFIG, None, False).notes
+    told = [note for note in notes if "no labelled test question" in note]
+    assert told == [
+        "5 of 8 benchmarks have no labelled test question, so predictions on them are not judged: b0, b1, b2, b3, b4."
+    ]
 
 
 def test_simulated_data_of_the_papers_shape_can_be_planned() -> None:

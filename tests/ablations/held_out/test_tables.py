@@ -209,6 +209,33 @@ def test_every_figure_is_drawn_from_the_tables(tables: dict[str, pd.DataFrame]) 
         drawing.figure.draw_without_rendering()
 
 
+def test_figures_show_as_many_benchmarks_as_there_is_room_for_and_say_so(
+    tables: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = {drawing.name: drawing for drawing in DESIGN.draw(tables)}
+    assert not any("Shown are" in drawing.caption for drawing in whole.values())
+    for module in ("held_out", "held_out_forecasts"):
+        monkeypatch.setattr(f"ablations.plots.{module}.MOST_SHOWN", 2)
+    drawn = {drawing.name: drawing for drawing in DESIGN.draw(tables)}
+    for name, drawing in drawn.items():
+        pd.testing.assert_frame_equal(drawing.table, whole[name].table)
+        assert ("Shown are" in drawing.caption) == (not name.startswith("contributions"))
+    for name in ("questions", "differences"):
+        assert "2 of 3 benchmarks with most test questions" in drawn[name].caption
+    assert len(drawn["questions"].figure.axes[-1].get_xticklabels()) == 2
+    assert len(drawn["forecast"].figure.axes[0].get_yticklabels()) == 2
+    assert len(drawn["forecast_models"].figure.axes) == 2
+
+
+def test_a_large_contribution_matrix_has_marks_and_no_numbers(
+    tables: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablations.plots.held_out_forecasts.MOST_NUMBERED", 2)
+    drawn = next(drawing for drawing in DESIGN.draw(tables) if drawing.name == "contributions_ridge")
+    assert {text.get_text() for text in drawn.figure.axes[0].texts} <= {"", "*", "**"}
+    assert "The numbers are in the table" in drawn.caption
+
+
 def test_failed_cells_are_left_out_of_pairs(data: CorrectnessMatrix) -> None:
 
     cells = held_out_cells(data, CONFIG, None, True)

@@ -333,3 +333,34 @@ def test_few_models_and_bad_options_are_refused() -> None:
         Probe(minimum=1, perplexity=-2)
     with pytest.raises(DataError, match="there is no metadata column 'tribe'"):
         Probe(communities=["tribe"]).plan(small(), CONFIG)
+
+
+def test_of_a_large_pool_some_models_are_compared_and_the_plan_says_so(data: CorrectnessMatrix) -> None:
+    design = dataclasses.replace(DESIGN, most_models=20, permutations=99)
+    notes = design.plan(data, CONFIG).notes
+    assert any("of 24 only 20, drawn at random, are compared" in note for note in notes)
+    assert any("of 20 models have no size" in note for note in notes)
+    assert not any(
+        "drawn at random" in note for note in dataclasses.replace(design, most_models=24).plan(data, CONFIG).notes
+    )
+    results = MadeResults(design.plan(data, CONFIG), embedding=planted, function=planted)
+    tables = design.tables(results, data, CONFIG)
+    assert len(tables["models"]) == 20
+    assert len(tables["pairs"]) == 20 * 19 / 2
+    again = design.tables(results, data, CONFIG)
+    pd.testing.assert_frame_equal(tables["pairs"], again["pairs"])
+    # Names, accuracies and places are of the same models, in the order of the data.
+    kept = [int(name[1:]) for name in tables["models"]["model"]]
+    assert kept == sorted(kept)
+    assert np.allclose(tables["models"]["accuracy"], data.correct[kept].mean(axis=1))
+    assert tables["models"]["family"].tolist() == FAMILIES[kept].tolist()
+
+
+def test_a_heat_map_of_many_models_names_none_and_says_so(
+    tables: dict[str, pd.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablations.plots.probe.MOST_NAMED_ROWS", 23)
+    drawn = next(drawing for drawing in DESIGN.draw(tables) if drawing.name == "similarity_profile")
+    assert not [label for axis in drawn.figure.axes[:2] for label in axis.get_yticklabels()]
+    assert "No model is named" in drawn.caption
+    assert len(drawn.table) == 24

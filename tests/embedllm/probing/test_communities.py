@@ -104,3 +104,9 @@ def test_simulated_pools_bring_families_and_sizes() -> None:
     assert set(found.table().columns) == {"model", "size", "family", "specialty"}
     assert (found.members.sum(axis=1) >= 3).all()
     assert np.all(found.members.sum(axis=1) < 60)
+
+
+def test_many_small_communities_are_counted_instead_of_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embedllm.probing.communities.MOST_LISTED", 2)
+    found = communities_of(pool("a-7b", "b-7b", "c-7b", "d-13b", "e-34b", "f-70b", "g-180b"))
+    assert "Left out, size with fewer than 3 models: 13B (1), 34B (1), 2 more." in found.notes
