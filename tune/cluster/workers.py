@@ -1,7 +1,7 @@
 """Workers wanted before a sweep: asked of the autoscaler and waited for.
 
-By the nodes it finds when it starts, a sweep decides what each pack takes and how large packs are. On a cluster that begins
-with no workers it would find none.
+By the nodes it finds when it starts, a sweep decides what each pack takes. On a cluster that begins with no workers it
+would find none.
 """
 
 import time

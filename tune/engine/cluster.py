@@ -160,6 +160,6 @@ def _no_cluster(address: str, why: str) -> ConfigError:
     )
     return ConfigError(
         f"no Ray cluster answers at {address!r} ({why}); start one with `ray start --head` ({token}) and run this "
-        "program on a node of it. A sweep also runs on this machine alone: leave `address` out, or `resume SWEEP --address "
-        "local`"
+        "program on a node of it. A sweep also runs on this machine alone: leave `address` out, or "
+        "`resume SWEEP --address local`"
     )
