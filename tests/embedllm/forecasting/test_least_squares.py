@@ -42,7 +42,9 @@ def one_by_one(regression, features, target, folds):
 @pytest.mark.parametrize("width", [1, 4, 20, 25, 100])  # 24 models train: fewer and more features than models
 def test_plain_regression_is_that_of_scikit_learn(width, folds):
     features, target = problem(width)
-    expected = one_by_one(LinearRegression(), features, target, folds)
+    # LinearRegression before scikit-learn 1.6 takes rounding errors for features where models are the fewer.
+    plain = LinearRegression() if width < 24 else Ridge(1e-9, solver="svd")
+    expected = one_by_one(plain, features, target, folds)
     np.testing.assert_allclose(predict_folds(features, target[None], folds)[0], expected, rtol=1e-6, atol=1e-6)
 
 
