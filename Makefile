@@ -3,7 +3,7 @@
 # make lint      ruff and mypy
 #
 # Every target makes the virtual environment it needs; nothing but python3 (with venv) and make must be there before.
-# Overridable: PYTHON=python3.12, VENV=/path/to/venv, TUNE_ARGS="--trials 32".
+# Overridable: PYTHON=python3.13, VENV=/path/to/venv, TUNE_ARGS="--trials 32".
 
 PYTHON ?= python3
 VENV ?= .venv

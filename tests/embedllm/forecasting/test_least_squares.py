@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.version import Version
 from sklearn.linear_model import LinearRegression, Ridge
 
 from embedllm.errors import ConfigError
@@ -39,7 +41,13 @@ def one_by_one(regression, features, target, folds):
     )
 
 
-@pytest.mark.parametrize("width", [1, 4, 20, 25, 100])  # 24 models train: fewer and more features than models
+OLD = pytest.mark.skipif(
+    Version(sklearn.__version__) < Version("1.6"), reason="LinearRegression then took rounding errors for directions"
+)
+
+
+# 24 models train: fewer and more features than models
+@pytest.mark.parametrize("width", [1, 4, 20, 25, pytest.param(100, marks=OLD)])
 def test_plain_regression_is_that_of_scikit_learn(width, folds):
     features, target = problem(width)
     expected = one_by_one(LinearRegression(), features, target, folds)

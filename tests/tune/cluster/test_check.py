@@ -89,7 +89,7 @@ ERRORS: dict[str, tuple[dict[str, Any], str, str]] = {
     "Ray too old": (
         {"setup_commands": ["export RAY_AUTH_MODE=token", "pip install embedllm-tune ray==2.9.3"]},
         "worker_setup_commands",
-        "the worker gets Ray 2.9.3, but embedllm-tune needs ray>=2.50",
+        "the worker gets Ray 2.9.3, but embedllm-tune needs ray>=2.52",
     ),
     "different Rays": (
         {
@@ -221,9 +221,9 @@ WARNINGS: dict[str, tuple[dict[str, Any], str, str]] = {
         "Ray is not pinned on the head: nodes set up on different days get different versions",
     ),
     "Ray other than here": (
-        {"setup_commands": ["export RAY_AUTH_MODE=token", "pip install embedllm-tune ray==2.51.0"]},
+        {"setup_commands": ["export RAY_AUTH_MODE=token", "pip install embedllm-tune ray==2.53.0"]},
         "head_setup_commands",
-        "the head gets Ray 2.51.0, but `ray up` here is of Ray",
+        "the head gets Ray 2.53.0, but `ray up` here is of Ray",
     ),
     "authentication disabled": (
         {"setup_commands": ["pip install -c constraints.txt -e .", "export RAY_AUTH_MODE=disabled"]},
