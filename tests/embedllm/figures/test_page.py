@@ -254,3 +254,12 @@ def test_wide_tables_are_set_smaller() -> None:
     wide = pd.DataFrame({f"column {number}": [0.5] for number in range(12)})
     classes = Elements(Page("p").table(narrow).table(wide).html()).attributes("class")
     assert classes.count("wide") == 1
+
+
+def test_names_turn_no_line_around_and_long_ones_are_broken() -> None:
+    frame = pd.DataFrame({"name": ["\u202egnp.exe", "\x1b[31mred", "L" * 300], "n": [1, 2, 3]})
+    html = Page("\u202etitle", "nul\0").table(frame).html()
+    assert not set("\u202e\x1b\0") & set(html)
+    assert "<h1>\\u202etitle</h1>" in html
+    assert "<td>\\x1b[31mred</td>" in html
+    assert f'<td class="long">{"L" * 300}</td>' in html
