@@ -192,6 +192,12 @@ def _model_table(collector: Collector, order: Order, problems: Problems, notes: 
             f"{count_of(len(twice), 'name')} shared by several model ids; the id is appended: {some_of(twice)}"
         )
         names = [f"{n} ({i})" if n in set(twice) else n for n, i in zip(names, ids, strict=True)]
+        taken = [name for name, count in Counter(names).items() if count > 1]
+        if taken:
+            problems.add(
+                f"{count_of(len(taken), 'model')} cannot be told apart by name, also with the id appended: "
+                f"{some_of(taken)}; rename them"
+            )
     return pa.table({"model_id": pa.array(ids, pa.string()), "model_name": pa.array(names, pa.string())})
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from embedllm.errors import DataError
 from embedllm.figures import Page, SavedFigure
 from tests.embedllm.figures.conftest import draw
 
@@ -228,7 +229,29 @@ def test_a_figure_brings_its_table_and_says_where_the_rest_is(saved: SavedFigure
 def test_a_drawing_that_refers_elsewhere_is_refused(saved: SavedFigure) -> None:
     svg = saved.svg.read_text()
     saved.svg.write_text(svg.replace("</svg>", '<image xlink:href="https://example.org/x.png"/></svg>'))
-    with pytest.raises(ValueError, match=r"refers to 'https://example.org/x.png'; a figure of a self-contained page"):
+    with pytest.raises(DataError, match=r"refers to 'https://example.org/x.png'; a figure must hold all it shows; del"):
+        Page("p").figure(saved)
+
+
+@pytest.mark.parametrize(
+    ("added", "told"),
+    [
+        ('<g onload="alert(1)"/>', "it holds 'onload', which runs a script"),
+        (
+            '<script xmlns="http://www.w3.org/1999/xhtml">alert(1)</script>',
+            "xhtml}script', which is no part of a drawing",
+        ),
+        ("<foreignObject><b/></foreignObject>", "it holds 'foreignObject', which is no part of a drawing"),
+        ('<use xlink:href="javascript:alert(1)"/>', "it refers to 'javascript:alert"),
+        ('<image xlink:href="data:text/html,x"/>', "it refers to 'data:text/html,x'"),
+        ('<g style="fill: url(https://example.org/x)"/>', r"it refers to 'fill: url\(https"),
+        ("\x1b", "the figure cannot be read"),
+    ],
+)
+def test_a_drawing_that_is_more_than_a_drawing_is_refused(saved: SavedFigure, added: str, told: str) -> None:
+    svg = saved.svg.read_text()
+    saved.svg.write_text(svg.replace("</svg>", f"{added}</svg>"))
+    with pytest.raises(DataError, match=rf"{told}.*; delete the folder of figures and draw them again"):
         Page("p").figure(saved)
 
 
