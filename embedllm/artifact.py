@@ -190,7 +190,7 @@ def load_artifact(folder: str | os.PathLike[str]) -> Artifact:
         )
     if metadata["format"] != FORMAT:
         raise EmbedLLMError(
-            f"{path} has artifact format {metadata['format']}; this version reads format {FORMAT}: "
+            f"{path} has artifact format {metadata['format']!r:.60}; this version reads format {FORMAT}: "
             "update embedllm-tune or fit again"
         )
     try:
@@ -234,6 +234,9 @@ def _check_config(metadata: Mapping[str, Any]) -> None:
             raise EmbedLLMError(f"`{name}` in {CONFIG_FILE} must be {KIND_TEXTS[kind]} but is {metadata[name]!r:.60}")
     if not all(isinstance(name, str) for name in metadata["model_names"]):
         raise EmbedLLMError(f"`model_names` in {CONFIG_FILE} must hold strings only")
+    metrics = metadata.get("metrics", {})
+    if not isinstance(metrics, dict) or not all(value is None or _is_number(value) for value in metrics.values()):
+        raise EmbedLLMError(f"`metrics` in {CONFIG_FILE} must be an object of numbers and nulls but is {metrics!r:.60}")
     absent = [name for name in ("name", "seed") if name not in metadata["split"]]
     if absent:
         raise EmbedLLMError(f"`split` in {CONFIG_FILE} lacks {', '.join(absent)}")
@@ -242,8 +245,14 @@ def _check_config(metadata: Mapping[str, Any]) -> None:
         raise EmbedLLMError(f"`fit` in {CONFIG_FILE} has entries that this version does not know: {', '.join(unknown)}")
     # Without its width a pretrained encoder would load its model to find out.
     width = metadata["encoder"].get("width", 1)
-    if not isinstance(width, int):
-        raise EmbedLLMError(f"the `width` of `encoder` in {CONFIG_FILE} must be a number but is {width!r}")
+    if not isinstance(width, int) or isinstance(width, bool) or width < 1:
+        raise EmbedLLMError(
+            f"the `width` of `encoder` in {CONFIG_FILE} must be a number from 1 on but is {width!r:.60}"
+        )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _model(number: int, tensors: Mapping[str, torch.Tensor], *, names: int, width: int) -> EmbedLLM:
@@ -253,6 +262,10 @@ def _model(number: int, tensors: Mapping[str, torch.Tensor], *, names: int, widt
     missing = [f"{prefix}{field.name}" for field in fields(EmbedLLM) if field.name not in own]
     if missing:
         raise EmbedLLMError(f"{TENSORS_FILE} lacks {', '.join(missing)}")
+    if own["model_embeddings"].ndim != 2:
+        raise EmbedLLMError(
+            f"{prefix}model_embeddings must have two axes but has shape {tuple(own['model_embeddings'].shape)}"
+        )
     model = EmbedLLM.from_tensors(own)
     if model.num_models != names:
         raise EmbedLLMError(

@@ -8,6 +8,7 @@ from jsonargparse import Namespace
 from embedllm.cli.parser import Parser
 from embedllm.cli.program import EXIT_ERROR
 from embedllm.errors import EmbedLLMError
+from embedllm.visible import visible
 
 EXAMPLE = """
 python -m ablations figures results
@@ -35,17 +36,18 @@ def run(args: Namespace) -> int:
     out = Path(args.results).expanduser().resolve()
     for folder in design_folders(out):
         if not folder.has_tables:
-            print(f"{folder.path.name}: has no tables yet; run it to completion first")
+            print(visible(f"{folder.path.name}: has no tables yet; run it to completion first"))
             continue
         if folder.has_later_run:
-            print(f"{folder.path.name}: {LATER_RUN}")
+            print(visible(f"{folder.path.name}: {LATER_RUN}"))
         try:
             with reading_tables(folder):
                 figures, _ = redraw(folder, find_design(folder.provenance["design"])())
         except EmbedLLMError as error:  # the others are drawn all the same
-            print(f"{folder.path.name} is not drawn: {error}", file=sys.stderr)
+            print(visible(f"{folder.path.name} is not drawn: {error}"), file=sys.stderr)
             code = EXIT_ERROR
             continue
-        print(f"{folder.path.name}: {len(figures)} figure{'s' * (len(figures) != 1)} in {shortest(folder.figures)}")
-    print(f"report: {shortest(write_report(out))}")
+        count = f"{len(figures)} figure{'s' * (len(figures) != 1)}"
+        print(visible(f"{folder.path.name}: {count} in {shortest(folder.figures)}"))
+    print(visible(f"report: {shortest(write_report(out))}"))
     return code

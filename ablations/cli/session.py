@@ -19,6 +19,7 @@ from embedllm.cli.program import EXIT_INTERRUPTED
 from embedllm.cli.tables import render
 from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.errors import DataError, EmbedLLMError
+from embedllm.visible import visible
 from tune.engine.cluster import ray_cluster
 from tune.planning.memory import show_bytes
 from tune.tracking.provenance import command_line
@@ -64,7 +65,7 @@ def _conduct(ablation: Ablation) -> int:
     except BaseException as error:
         tracker.finish(None, killed=isinstance(error, KeyboardInterrupt))
         raise
-    print(report(ablation, result))
+    print(visible(report(ablation, result)))
     tracker.finish(result)
     print(f"\nMLflow: {how_to_view(tracker.tracking_uri)}")
     if result.stopped == "interrupted":
@@ -126,7 +127,7 @@ def _report_all(config: AblationConfig) -> None:
 
     path = results_path(config)
     if any(path.glob(f"*/{PROVENANCE_FILE}")):
-        print(f"\nreport: {shortest(write_report(path))}")
+        print(visible(f"\nreport: {shortest(write_report(path))}"))
 
 
 def show_plan(designs: Sequence[Design], config: AblationConfig, data: CorrectnessMatrix) -> int:
@@ -145,9 +146,9 @@ def _show_plan(design: Design, config: AblationConfig, data: CorrectnessMatrix) 
         ablation = Ablation.prepare(design, config, data)
         ablation.check_folder()
     except DataError as error:
-        print(f"{design.name} would be refused: {error}\n")
+        print(visible(f"{design.name} would be refused: {error}\n"))
         return EXIT_FAILED
-    print(describe(ablation))
+    print(visible(describe(ablation)))
     print(f"\n{_cells_table(ablation)}\n")
     cost = estimate(ablation)
     print(
@@ -240,4 +241,4 @@ def _wrapped(start: str, text: str) -> str:
 
 
 def _note(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(visible(line), file=sys.stderr)

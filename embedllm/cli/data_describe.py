@@ -6,6 +6,7 @@ from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser, UsageError
 from embedllm.cli.tables import add_format, render
+from embedllm.visible import one_line
 
 EXAMPLE = """
 embedllm data describe data
@@ -84,7 +85,7 @@ def _summary(row: dict[str, Any]) -> str:
     base = [f"{name} {row['majority' + key if key else 'always_majority']:.4f}" for name, key in rates.items()]
     return "\n".join(
         [
-            f"source    {row['source']}{simulated}, digest {row['digest']}",
+            f"source    {one_line(row['source'])}{simulated}, digest {row['digest']}",
             f"size      {row['models']:,} models, {row['questions']:,} questions, {row['benchmarks']:,} benchmarks",
             f"labels    {labels}; {row['missing_share']:.2%} of the model-question pairs have none",
             f"right     {row['accuracy']:.4f} of the labels",

@@ -4,6 +4,7 @@ from jsonargparse import Namespace
 
 from embedllm.cli.options import add_duplicates
 from embedllm.cli.parser import Parser
+from embedllm.visible import shell_word, visible
 
 EXAMPLE = """
 embedllm data download data
@@ -28,5 +29,5 @@ def run(args: Namespace) -> None:
     from embedllm.data.hub import download
 
     report = download(args.data, repo=args.repo, revision=args.revision, duplicates=args.duplicates, progress=True)
-    print(report)
-    print(f"saved in {args.data}; `embedllm data describe {args.data}` shows what is in it")
+    print(visible(str(report)))
+    print(f"saved in {visible(args.data)}; `embedllm data describe {shell_word(args.data)}` shows what is in it")

@@ -6,6 +6,7 @@ from jsonargparse import Namespace
 
 from embedllm.cli.options import add_duplicates
 from embedllm.cli.parser import Parser
+from embedllm.visible import shell_word, visible
 
 EXAMPLE = """
 embedllm data import results.parquet data
@@ -75,8 +76,8 @@ def run(args: Namespace) -> None:
         skip=_names(args.skip or ""),
         progress=True,
     )
-    print(report)
-    print(f"saved in {args.data}; `embedllm data describe {args.data}` shows what is in it")
+    print(visible(str(report)))
+    print(f"saved in {visible(args.data)}; `embedllm data describe {shell_word(args.data)}` shows what is in it")
 
 
 def _names(text: str) -> list[str]:

@@ -3,6 +3,7 @@
 from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser
+from embedllm.visible import visible
 
 EXAMPLE = """
 embedllm data simulate data --models 20 --questions 2000
@@ -41,7 +42,7 @@ def run(args: Namespace) -> None:
     )
     data.save(args.data)
     bound = data.meta["truth"]
-    print(f"simulated {data.num_models:,} models on {data.num_questions:,} questions, saved in {args.data}")
+    print(f"simulated {data.num_models:,} models on {data.num_questions:,} questions, saved in {visible(args.data)}")
     print(
         f"a predictor that knows the true probabilities expects accuracy {bound['accuracy']:.4f} and log-loss "
         f"{bound['log_loss']:.4f} over all questions; train, val and test each deviate a little from that"

@@ -7,6 +7,7 @@ from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser
 from embedllm.cli.tables import add_format, render
+from embedllm.visible import visible
 
 EXAMPLE = """
 embedllm evaluate artifact data
@@ -47,4 +48,4 @@ def run(args: Namespace) -> None:
     score = score_artifact(artifact, CorrectnessMatrix.load(args.data), side=args.side, by=args.by, progress=True)
     print(render(score.rows, args.format))
     for note in score.notes:
-        print(note, file=sys.stderr)
+        print(visible(note), file=sys.stderr)

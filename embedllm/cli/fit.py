@@ -10,6 +10,7 @@ from embedllm.cli.options import add_encoding, add_split, chosen_split
 from embedllm.cli.parser import Parser
 from embedllm.cli.tables import add_format, render_comparison
 from embedllm.config import PRESETS, FitConfig, preset
+from embedllm.visible import shell_word, visible
 
 if TYPE_CHECKING:
     from embedllm.experiment import Comparison
@@ -74,7 +75,8 @@ def run(args: Namespace) -> None:
     if args.format == "table":
         print(_heading(comparison, args.side))
     print(render_comparison(comparison.rows, args.format))
-    print(f'\nsaved in {args.out}; `embedllm route {args.out} "QUESTION"` uses it', file=sys.stderr)
+    again = f'embedllm route {shell_word(args.out)} "QUESTION"'
+    print(f"\nsaved in {visible(args.out)}; `{again}` uses it", file=sys.stderr)
 
 
 def _heading(comparison: "Comparison", side: str) -> str:

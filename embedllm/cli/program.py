@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol
 from embedllm.cli.parser import Parser, UsageError, nearest
 from embedllm.errors import EmbedLLMError
 from embedllm.version import __version__
+from embedllm.visible import visible
 
 EXIT_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -89,9 +90,17 @@ class Program:
                 return EXIT_BROKEN_PIPE
             if "--debug" in words:
                 traceback.print_exc()
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {visible(str(error))}", file=sys.stderr)
             if isinstance(error, UsageError):
                 print(f"`{self._prog(words)} --help` shows what is allowed.", file=sys.stderr)
+            return EXIT_ERROR
+        except RecursionError as error:
+            # JSON and YAML may be nested as deeply as somebody likes; no file of ours comes near the limit.
+            if "--debug" in words:
+                traceback.print_exc()
+            print(
+                f"error: a file nests its values too deeply to be read ({error}); --debug shows which", file=sys.stderr
+            )
             return EXIT_ERROR
         except KeyboardInterrupt:
             print("interrupted", file=sys.stderr)

@@ -7,6 +7,7 @@ from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser, UsageError
 from embedllm.cli.tables import add_format, render
+from embedllm.visible import markdown_cell, one_line
 
 EXAMPLE = """
 embedllm route artifact "What is the derivative of x squared?"
@@ -49,7 +50,8 @@ def run(args: Namespace) -> None:
         flat = [{"question": q} | row for q, rows in zip(questions, ranked, strict=True) for row in rows]
         print(render(flat, args.format))
         return
-    blocks = [f"{question}\n\n{render(rows, args.format)}" for question, rows in zip(questions, ranked, strict=True)]
+    shown = markdown_cell if args.format == "markdown" else one_line
+    blocks = [f"{shown(text)}\n\n{render(rows, args.format)}" for text, rows in zip(questions, ranked, strict=True)]
     print("\n\n".join(blocks))
 
 

@@ -13,6 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from embedllm.cli.parser import Parser
+from embedllm.figures import distinct_names
+from embedllm.visible import columns_of, markdown_cell, one_line
 
 Format = Literal["table", "csv", "json", "markdown"]
 Row = Mapping[str, Any]
@@ -30,7 +32,8 @@ def render(rows: Sequence[Row], format: Format = "table", *, digits: int = 4) ->
 
     Args:
         rows: flat rows; columns are those of all rows, in order of first appearance. None and NaN show as `-`.
-        format: `json` is a list of objects (NaN as null); `csv` has a header line.
+        format: `json` is a list of objects (NaN as null); `csv` has a header line. Both keep texts as they are; in the
+            others a text is on one line, spells out what a terminal would obey, and is no markup.
         digits: decimals of floating-point numbers in `table` and `markdown`.
     """
     columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -49,6 +52,8 @@ def render(rows: Sequence[Row], format: Format = "table", *, digits: int = 4) ->
 
 
 NOTE_WIDTH = 100
+LONGEST = 60
+"""Characters of a text that an aligned table has room for; longer ones lose their middle."""
 COMPARED = ("accuracy", "log_loss", "brier", "ece", "routing_micro", "routing_macro")
 """Metrics shown to people when methods are compared; json and csv hold all."""
 
@@ -111,7 +116,7 @@ def _cell(value: Any, digits: int) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    return f"{value:.{digits}f}" if isinstance(value, float) else one_line(str(value))
 
 
 def _plain(value: Any) -> Any:
@@ -121,13 +126,17 @@ def _plain(value: Any) -> Any:
 
 
 def _text(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: set[str]) -> str:
-    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    long = [cell for line in cells for cell in line if len(cell) > LONGEST]
+    short = dict(zip(long, distinct_names(long, LONGEST, whole=True), strict=True))
+    cells = [[short.get(cell, cell) for cell in line] for line in cells]
+    widths = [max(map(columns_of, column)) for column in zip(columns, *cells, strict=True)]
     rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
     lines = []
     for line in (columns, *cells):
         parts = (
-            cell.rjust(width) if column in numeric else cell.ljust(width)
+            f"{room}{cell}" if column in numeric else f"{cell}{room}"
             for column, cell, width in zip(columns, line, widths, strict=True)
+            for room in [" " * (width - columns_of(cell))]
         )
         lines.append("  ".join(parts).rstrip())
     return "\n".join([lines[0], rule, *lines[1:]])
@@ -135,5 +144,6 @@ def _text(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: set[s
 
 def _markdown(columns: Sequence[str], cells: Sequence[Sequence[str]], numeric: set[str]) -> str:
     rule = ["---:" if column in numeric else "---" for column in columns]
-    escaped = ([cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in cells)
-    return "\n".join("| " + " | ".join(line) + " |" for line in (columns, rule, *escaped))
+    escaped = (map(markdown_cell, line) for line in (columns, *cells))
+    lines = [next(escaped), rule, *escaped]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

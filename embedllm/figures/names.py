@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from embedllm.visible import one_line
+
 LONGEST = 24
 """Characters of a name that figures have room for."""
 ELLIPSIS = "…"
@@ -23,7 +25,7 @@ def distinct_names(names: Sequence[str], longest: int = LONGEST, *, whole: bool 
         whole: keep what stands before a `/`, as in names that are no paths.
     """
     known = list(dict.fromkeys(names))
-    lines = [_visible(" ".join(name.split())) for name in known]
+    lines = [one_line(name) or BLANK for name in known]
     if not whole:
         ends = [line.rstrip("/").rsplit("/", 1)[-1] or line for line in lines]
         shared = Counter(ends)
@@ -40,7 +42,7 @@ def shortening(names: Sequence[str], shown: Sequence[str]) -> str:
         shown: what :func:`distinct_names` made of them, in the same order.
     """
     pairs = dict(zip(names, shown, strict=True))
-    changed = {name: text for name, text in pairs.items() if " ".join(name.split()) != text}
+    changed = {name: text for name, text in pairs.items() if one_line(name) != text}
     stripped = sum("/" in name and "/" not in text for name, text in changed.items())
     cut = sum(ELLIPSIS in text and ELLIPSIS not in name for name, text in changed.items())
     if not changed:
@@ -53,10 +55,6 @@ def shortening(names: Sequence[str], shown: Sequence[str]) -> str:
     # Blank names, and those that only a number tells apart, are told as changed and no more.
     how = f": {' and '.join(ways)}" if ways else ""
     return f"{len(changed)} of {len(pairs)} names {'is' if len(changed) == 1 else 'are'} not shown in full{how}."
-
-
-def _visible(line: str) -> str:
-    return line if any(letter.isprintable() for letter in line) else BLANK
 
 
 def _distinct(lines: Sequence[str], longest: int) -> list[str]:

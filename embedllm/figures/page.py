@@ -23,6 +23,7 @@ from embedllm.figures.saved import SavedFigure
 from embedllm.figures.svg import inline_svg
 from embedllm.storage import replaced_file
 from embedllm.version import __version__
+from embedllm.visible import visible
 
 TEMPLATE_FILE = "page.html.j2"
 MISSING = "–"
@@ -30,6 +31,8 @@ WIDE = 110
 """Characters across a table from which on it is set in smaller letters."""
 CELL_MARGIN = 3
 """Characters that fit into a cell's margins."""
+LONG_CELL = 60
+"""Characters of a cell from which on it is broken into lines."""
 FIGURE_TABLE_ROWS = 200
 """Rows of a figure's table that a page shows; the CSV beside the figure has all."""
 NUMBER = re.compile(r"[+\-−]?[\d.,]+(e[+\-−]?\d+)?(?![\w-])")
@@ -182,13 +185,14 @@ class Page:
 
     def html(self) -> str:
         """The whole page."""
-        return _template().render(
+        page = _template().render(
             title=self.title,
             subtitle=_rich(self.subtitle),
             lead=self._lead,
             sections=self._sections,
             version=__version__,
         )
+        return visible(page)  # marks of direction, for instance, would turn what stands around a name
 
     def write(self, path: Path) -> None:
         """Write the page, whole or not at all."""
@@ -208,6 +212,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
+    environment.globals["LONG_CELL"] = LONG_CELL
     environment.filters |= {"rich": _rich, "in_pieces": _in_pieces}
     return environment.from_string(source)
 

@@ -14,6 +14,7 @@ from matplotlib.ticker import LogFormatterMathtext, LogFormatterSciNotation
 from embedllm.figures.saved import INDEX_FILE, SavedFigure, read_captions
 from embedllm.figures.style import house_style
 from embedllm.storage import replaced_file
+from embedllm.visible import visible
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -51,6 +52,8 @@ def save_figure(figure: Figure, folder: Path, name: str, table: pd.DataFrame, *,
         # Transparent, so that the page's colour shows through; without a date, so that equal figures are equal files.
         with replaced_file(saved.svg) as path:
             figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
+            # Matplotlib repeats the texts in comments; control characters are not allowed anywhere in XML.
+            path.write_text(visible(path.read_text(encoding="utf-8")), encoding="utf-8")
     with replaced_file(saved.table) as path:
         table.to_csv(path, index=False)
     captions = read_captions(folder) | {name: caption}

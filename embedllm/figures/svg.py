@@ -1,15 +1,22 @@
-"""SVG files made part of an HTML page: nothing outside the page is referred to, and no two figures share an id."""
+"""SVG files made part of an HTML page: nothing outside the page is referred to, nothing in them can run, and no two
+figures share an id."""
 
 import re
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+from embedllm.errors import DataError
+
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"
+REMEDY = "delete the folder of figures and draw them again"
 SCREEN_SCALE = 1.25
 """On a screen figures are this much larger than in print: 8 pt letters read as 10 pt."""
 
 DROPPED = (f"{SVG}metadata", f"{SVG}style", f"{SVG}script", f"{SVG}title")
+DRAWN = ("svg", "g", "defs", "use", "path", "rect", "clipPath", "image", "text", "tspan", "circle", "ellipse", "line",
+         "polyline", "polygon", "pattern", "linearGradient", "radialGradient", "stop")  # fmt: skip
+"""Elements that draw and do nothing else; a figure from an untrusted folder may hold others."""
 
 
 def inline_svg(path: Path, prefix: str, label: str) -> str:
@@ -21,14 +28,19 @@ def inline_svg(path: Path, prefix: str, label: str) -> str:
         label: read aloud in place of the drawing.
 
     Raises:
-        ValueError: if the drawing refers to anything outside itself.
+        DataError: if it cannot be read, refers to anything outside itself, or holds more than a drawing.
     """
-    root = ElementTree.parse(path).getroot()
+    try:
+        root = ElementTree.parse(path).getroot()
+    except ElementTree.ParseError as error:
+        raise DataError(str(path), [f"the figure cannot be read ({error}); {REMEDY}"]) from error
     for parent in root.iter():
         for child in [child for child in parent if child.tag in DROPPED]:
             parent.remove(child)
     for element in root.iter():
-        element.tag = element.tag.removeprefix(SVG)
+        element.tag = str(element.tag).removeprefix(SVG)
+        if element.tag not in DRAWN:
+            raise DataError(str(path), [f"it holds {element.tag!r}, which is no part of a drawing; {REMEDY}"])
         attributes = {name: _attribute(name, value, prefix, path) for name, value in element.attrib.items()}
         element.attrib.clear()
         element.attrib.update({name.removeprefix(XLINK): value for name, value in attributes.items()})
@@ -43,11 +55,15 @@ def inline_svg(path: Path, prefix: str, label: str) -> str:
 
 
 def _attribute(name: str, value: str, prefix: str, path: Path) -> str:
+    if name.lower().startswith("on"):
+        raise DataError(str(path), [f"it holds {name!r}, which runs a script; {REMEDY}"])
     if name == "id":
         return f"{prefix}{value}"
     if name.removeprefix(XLINK) == "href":
         if value.startswith("#"):
             return f"#{prefix}{value[1:]}"
-        if not value.startswith("data:"):
-            raise ValueError(f"{path} refers to {value!r}; a figure of a self-contained page must hold all it shows")
+        if not value.startswith("data:image/"):
+            raise DataError(str(path), [f"it refers to {value!r}; a figure must hold all it shows; {REMEDY}"])
+    if re.search(r"url\((?!#)", value):
+        raise DataError(str(path), [f"it refers to {value!r}; a figure must hold all it shows; {REMEDY}"])
     return re.sub(r"url\(#", f"url(#{prefix}", value)

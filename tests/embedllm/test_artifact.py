@@ -160,7 +160,10 @@ Config = dict[str, Any]
         (lambda config: config.update(encoder=["lsa"]), r"must be an object but is \['lsa'\]"),
         (lambda config: config.update(encoder={"kind": "x"}), "unknown kind 'x'; known: lsa, sentence-transformers"),
         (lambda config: config["encoder"].pop("vocabulary"), "the stored lsa encoder lacks 'vocabulary'"),
-        (lambda config: config["encoder"].update(width=None), "the `width` of `encoder` .* must be a number"),
+        (lambda config: config["encoder"].update(width=None), "the `width` of `encoder` .* from 1 on but is None"),
+        (lambda config: config["encoder"].update(width=-1), "the `width` of `encoder` .* from 1 on but is -1"),
+        (lambda config: config.update(metrics=[1]), r"`metrics` in config.json must be an object of .* but is \[1\]"),
+        (lambda config: config.update(metrics={"x": {}}), "`metrics` in config.json must be an object of .* but is"),
         (lambda config: config["model_names"].pop(), "has 5 model names, but seed.0.model_embeddings has 6 models"),
         (lambda config: config["model_names"].append(7), "`model_names` in config.json must hold strings only"),
         (lambda config: config["split"].pop("seed"), "`split` in config.json lacks seed"),
@@ -193,6 +196,10 @@ Tensors = dict[str, torch.Tensor]
         (
             lambda tensors: tensors.update({"seed.0.projection": torch.zeros(3, 4)}),
             r"seed.0.projection has shape \(3, 4\) and type torch.float32; it must have shape \(8, 4\)",
+        ),
+        (
+            lambda tensors: tensors.update({"seed.0.model_embeddings": torch.tensor(1.0)}),
+            r"seed.0.model_embeddings must have two axes but has shape \(\)",
         ),
         (lambda tensors: tensors.update({"seed.0.head_bias": torch.zeros(2).double()}), "type torch.float64; it must"),
         (lambda tensors: tensors["seed.1.bias"].fill_(np.nan), "holds numbers that are not finite, in seed.1.bias"),

@@ -5,6 +5,7 @@ from typing import Literal
 from jsonargparse import Namespace
 
 from embedllm.cli.parser import Parser
+from embedllm.visible import visible
 
 EXAMPLE = """
 python -m tune leaderboard sweep
@@ -69,4 +70,4 @@ def run(args: Namespace) -> None:
     uri = tracked_at(standings.path)
     if uri is not None:
         # A line of its own, not a footnote: a command broken in two cannot be pasted.
-        print(f"\nMLflow: {how_to_view(uri)}")
+        print(f"\nMLflow: {visible(how_to_view(uri))}")

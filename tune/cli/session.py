@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from embedllm.cli.program import EXIT_INTERRUPTED
 from embedllm.storage import replaced_file
+from embedllm.visible import shell_word, visible
 from tune.cli.drawing import FigureDrawing
 from tune.cli.run import show_axis
 from tune.config import SweepConfig
@@ -186,7 +186,7 @@ def _report_page(standings: Standings, drawing: FigureDrawing) -> list[Path]:
         retry = f"run `python -m tune report {_typed(standings.path)}` to try again"
         _note(f"warning: no report: {type(error).__name__}: {error}; {retry}")
         return []
-    _say(f"Report: {_shortest(page)}")
+    _say(f"Report: {visible(_shortest(page))}")
     return [page, standings.path / FIGURES_FOLDER]
 
 
@@ -217,13 +217,13 @@ def _served(registered: Registered, tracking_uri: str) -> str:
 
 
 def _shortest(path: Path) -> str:
-    """The path as one would type it from here."""
+    """The path as one would name it from here."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _typed(path: Path) -> str:
     """The same in a command line."""
-    return shlex.quote(_shortest(path))
+    return shell_word(_shortest(path))
 
 
 def _parameters(config: SweepConfig) -> dict[str, Any]:
@@ -242,4 +242,4 @@ def _finished(folder: Path) -> list[TrialRecord]:
 
 
 def _note(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(visible(line), file=sys.stderr)

@@ -3,6 +3,7 @@
 import sys
 
 from embedllm.errors import EmbedLLMError
+from embedllm.visible import shell_word
 from tune.folder import SweepFolder, latest_sweep
 from tune.results.standings import Standings
 from tune.search.lock import is_locked, ran_here
@@ -18,9 +19,10 @@ def read_standings(path: str | None) -> Standings:
     folder = SweepFolder.open(path or latest_sweep())
     lost = settle_abandoned(folder)
     if lost:
+        again = f"python -m tune resume {shell_word(path or str(folder.path))}"
         print(
             f"{'1 trial was' if lost == 1 else f'{lost} trials were'} running when the sweep's process was killed; "
-            f"run `python -m tune resume {path or folder.path}` to train {'it' if lost == 1 else 'them'} again",
+            f"run `{again}` to train {'it' if lost == 1 else 'them'} again",
             file=sys.stderr,
         )
     return Standings.read(folder.path)

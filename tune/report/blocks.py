@@ -1,6 +1,5 @@
 """The parts of a report: each takes a page and the standings, and adds its section."""
 
-import shlex
 from collections import Counter
 from collections.abc import Collection, Sequence
 
@@ -9,6 +8,7 @@ import pandas as pd
 from embedllm.data.describe import Description
 from embedllm.data.matrix import SPLIT_NAMES
 from embedllm.figures import Page, SavedFigure
+from embedllm.visible import shell_word
 from tune.figures import NotDrawn
 from tune.folder import WINNER_FOLDER
 from tune.labels import decimals, first_line
@@ -116,7 +116,7 @@ def add_winner(page: Page, standings: Standings) -> Page:
     page.code(winner_command(standings.path))
     page.text("In Python:").code(
         "from embedllm import load_artifact\n\n"
-        f'artifact = load_artifact("{standings.path.name}/{WINNER_FOLDER}")\n'
+        f"artifact = load_artifact({f'{standings.path.name}/{WINNER_FOLDER}'!r})\n"
         f'artifact.predict_proba(["{QUESTION}"])   # (models, questions), P(right answer)'
     )
     serving = champion_command(standings.path, standings.config)
@@ -203,7 +203,7 @@ def add_reproduction(page: Page, standings: Standings) -> Page:
             "run may propose different ones. Each trial by itself can be reproduced:"
         )
     number = 0 if best is None else best.trial
-    page.code(f"python -m tune rerun {shlex.quote(standings.path.name)} {number}")
+    page.code(f"python -m tune rerun {shell_word(standings.path.name)} {number}")
     if best is not None and config.data is not None:
         page.text("To train the best configuration on its own, next to every baseline:")
         page.code(fit_command(config, best.config, best.seeds, "artifact"))

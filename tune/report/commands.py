@@ -1,13 +1,13 @@
 """The command lines that do a sweep, or fit its winner, again."""
 
 import dataclasses
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from embedllm.cli.parser import option_of
 from embedllm.config import FitConfig, preset
+from embedllm.visible import shell_word
 from tune.cli.run import show_axis, show_objectives
 from tune.config import SweepConfig
 from tune.folder import WINNER_FOLDER
@@ -67,7 +67,7 @@ def fit_command(config: SweepConfig, fit: FitConfig, seeds: int, out: str) -> st
 
 def winner_command(folder: Path) -> str:
     """What asks the winner for the best model, relative to the folder that holds the sweep."""
-    return f"{_joined(['embedllm', 'route', f'{folder.name}/{WINNER_FOLDER}'])} {shlex.quote(QUESTION)}"
+    return f"{_joined(['embedllm', 'route', f'{folder.name}/{WINNER_FOLDER}'])} {shell_word(QUESTION)}"
 
 
 def champion_command(folder: Path, config: SweepConfig) -> str | None:
@@ -88,5 +88,5 @@ def _joined(words: Sequence[str]) -> str:
     for word in words:
         if word.startswith("--") and len(" ".join(lines[-1])) > 60:
             lines.append([])
-        lines[-1].append(shlex.quote(word))
+        lines[-1].append(shell_word(word))
     return " \\\n    ".join(" ".join(line) for line in lines)

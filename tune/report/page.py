@@ -12,6 +12,7 @@ from pathlib import Path
 from embedllm.data.describe import Description, describe
 from embedllm.errors import EmbedLLMError
 from embedllm.figures import Page, SavedFigure
+from embedllm.visible import shell_word
 from tune.data import load_data
 from tune.figures import NotDrawn
 from tune.folder import FIGURES_FOLDER
@@ -80,7 +81,8 @@ def report_page(
     page.section("Leaderboard")
     add_leaderboard(page, standings, top=SHOWN_TRIALS if long else None)
     if long:
-        page.text(f"The best {SHOWN_TRIALS}; `python -m tune leaderboard {standings.path.name}` shows every trial.")
+        all_of_them = f"python -m tune leaderboard {shell_word(standings.path.name)}"
+        page.text(f"The best {SHOWN_TRIALS}; `{all_of_them}` shows every trial.")
     add_finalists(page.section("On the test questions", "test"), standings)
     add_winner(page.section("The winner" if standings.winner is not None else "The best so far", "winner"), standings)
     add_figures(page.section("The search", "search"), figures)

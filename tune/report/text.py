@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embedllm.titles import METHOD_NAMES
+from embedllm.visible import shell_word
 from tune.config import Range
 from tune.figures.selection import quantity_title
 from tune.labels import encoder_label, exhausted_text, seeds_text
@@ -77,7 +78,8 @@ def _progress(standings: Standings) -> str | None:
     state = f"Not finished: {done} of {target} trials so far"
     if running:
         return f"{state}, {running} running. What follows is the current state."
-    return f"{state}. Run `python -m tune resume {standings.path.name}` to continue; what follows is the current state."
+    again = f"python -m tune resume {shell_word(standings.path.name)}"
+    return f"{state}. Run `{again}` to continue; what follows is the current state."
 
 
 def _winner(standings: Standings) -> str:

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from embedllm.visible import markdown_cell, one_line, visible
+
 GAP = 2
 """Spaces between two columns."""
 
@@ -74,7 +76,10 @@ class Grid:
     @property
     def widths(self) -> list[int]:
         """Characters each column needs."""
-        return [max(map(cell_len, (column.title, *(column.cell(row) for row in self.rows)))) for column in self.columns]
+        return [
+            max(map(cell_len, (column.title, *(one_line(column.cell(row)) for row in self.rows))))
+            for column in self.columns
+        ]
 
     def printed(self, console: Console) -> str:
         """Aligned text, in the console's colours."""
@@ -88,7 +93,7 @@ class Grid:
         """A Markdown table below its heading."""
         titles = [column.title for column in self.columns]
         rule = ["---:" if column.numeric else "---" for column in self.columns]
-        cells = [[column.cell(row).replace("|", "\\|") for column in self.columns] for row in self.rows]
+        cells = [[markdown_cell(column.cell(row)) for column in self.columns] for row in self.rows]
         lines = ["| " + " | ".join(texts) + " |" for texts in (titles, rule, *cells)]
         return "\n".join([*([f"**{self.heading}**", ""] if self.heading else []), *lines])
 
@@ -106,7 +111,7 @@ class Grid:
         for column, width in zip(self.columns, self.widths, strict=True):  # given, or rich measures every cell, slowly
             table.add_column(column.title, justify="right" if column.numeric else "left", no_wrap=True, width=width)
         for row in self.rows:
-            cells = [Text(column.cell(row), style=column.style(row)) for column in self.columns]
+            cells = [Text(one_line(column.cell(row)), style=column.style(row)) for column in self.columns]
             table.add_row(*cells, style=self.row_style(row))
         return table
 
@@ -133,7 +138,7 @@ def printed_notes(notes: Sequence[str], console: Console) -> str:
     """Sentences below a table, wrapped to the console's width."""
     with console.capture() as capture:
         for note in notes:
-            console.print(Text(note, style="dim"))
+            console.print(Text(visible(note), style="dim"))
     return _stripped(capture.get())
 
 

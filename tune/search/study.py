@@ -214,22 +214,27 @@ def read_records(folder: Path) -> list[TrialRecord]:
     """Every trial of a sweep, running or not, without touching it: the baseline first, then by number.
 
     Raises:
-        ConfigError: if `folder` is not a sweep's.
+        ConfigError: if `folder` is not a sweep's, or its journal is damaged.
     """
     path = folder / JOURNAL_FILE
     if not path.is_file():
         raise ConfigError(
             f"{folder} is not a sweep: {JOURNAL_FILE} is missing; `python -m tune run --out {folder}` makes one"
         )
-    storage = JournalStorage(BatchedJournal(path))
-    known = {study.study_name for study in storage.get_all_studies()}
-    return _records(
-        {
-            role: optuna.load_study(study_name=name, storage=storage)
-            for role, name in STUDY_NAMES.items()
-            if name in known
-        }
-    )
+    try:
+        storage = JournalStorage(BatchedJournal(path))
+        known = {study.study_name for study in storage.get_all_studies()}
+        return _records(
+            {
+                role: optuna.load_study(study_name=name, storage=storage)
+                for role, name in STUDY_NAMES.items()
+                if name in known
+            }
+        )
+    except (EmbedLLMError, OSError):
+        raise
+    except Exception as error:  # whatever operations and attributes that are not ours make Optuna and us raise
+        raise ConfigError(f"{path} is damaged ({type(error).__name__}: {error}); restore it from a copy") from error
 
 
 def _records(studies: dict[Role, optuna.Study]) -> list[TrialRecord]:

@@ -11,13 +11,14 @@ and not a column per model, whose names would clash with ours and make the signa
 
 import json
 import re
-import shlex
 import shutil
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from embedllm.visible import shell_word
 
 if TYPE_CHECKING:
     from mlflow.models import Model
@@ -145,8 +146,8 @@ def serve_command(tracking_uri: str, model_uri: str) -> str:
     """The command that serves a registered model on this machine, with the packages of this environment."""
     here = Path(sys.executable).parent
     # MLflow starts its server by name: in an environment that is not activated, the shell would not find it.
-    path = "" if shutil.which("uvicorn") == str(here / "uvicorn") else f'PATH={shlex.quote(str(here))}:"$PATH" '
+    path = "" if shutil.which("uvicorn") == str(here / "uvicorn") else f'PATH={shell_word(str(here))}:"$PATH" '
     return (
-        f"{path}MLFLOW_TRACKING_URI={shlex.quote(tracking_uri)} "
-        f"mlflow models serve -m {shlex.quote(model_uri)} --env-manager local -h 127.0.0.1 -p {PORT}"
+        f"{path}MLFLOW_TRACKING_URI={shell_word(tracking_uri)} "
+        f"mlflow models serve -m {shell_word(model_uri)} --env-manager local -h 127.0.0.1 -p {PORT}"
     )

@@ -1,5 +1,6 @@
 """From collected rows to a correctness matrix: order, sides, checks that need all rows, and what to tell the user."""
 
+import unicodedata
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -177,12 +178,13 @@ def _model_table(collector: Collector, order: Order, problems: Problems, notes: 
     names = [name or model_id for name, model_id in zip(names, ids, strict=True)]
     alike: dict[str, set[str]] = {}
     for name in names:
-        alike.setdefault("".join(name.split()).casefold(), set()).add(name)
-    groups = [" and ".join(map(repr, sorted(group))) for group in alike.values() if len(group) > 1]
+        plain = unicodedata.normalize("NFKC", "".join(name.split()).casefold())  # é is one character or two
+        alike.setdefault(plain, set()).add(name)
+    groups = [" and ".join(map(_told_apart, sorted(group))) for group in alike.values() if len(group) > 1]
     if groups:
         notes.append(
-            f"{count_of(len(groups), 'model name')} spelled in several ways that differ only in spaces or case; they "
-            f"count as different models: {some_of(groups)}"
+            f"{count_of(len(groups), 'model name')} spelled in several ways that differ only in spaces, case or how "
+            f"letters are encoded; they count as different models: {some_of(groups)}"
         )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
@@ -190,4 +192,15 @@ def _model_table(collector: Collector, order: Order, problems: Problems, notes: 
             f"{count_of(len(twice), 'name')} shared by several model ids; the id is appended: {some_of(twice)}"
         )
         names = [f"{n} ({i})" if n in set(twice) else n for n, i in zip(names, ids, strict=True)]
+        taken = [name for name, count in Counter(names).items() if count > 1]
+        if taken:
+            problems.add(
+                f"{count_of(len(taken), 'model')} cannot be told apart by name, also with the id appended: "
+                f"{some_of(taken)}; rename them"
+            )
     return pa.table({"model_id": pa.array(ids, pa.string()), "model_name": pa.array(names, pa.string())})
+
+
+def _told_apart(name: str) -> str:
+    """The name in quotes; what looks like another letter, or like nothing, by its number."""
+    return repr(name) if unicodedata.is_normalized("NFKC", name) else ascii(name)

@@ -17,6 +17,7 @@ from embedllm.data.importing.tables import NotIntegers
 
 _RIGHT = 1 << 16  # a cell is right answers * 65536 + attempts, so that one addition counts both
 _CHUNK = 4096
+_NAMELESS_REMEDY = "rename them, or leave them out with --columns.ignore {}"
 
 Block = Mapping[str, pa.DictionaryArray | pa.StringArray | pa.Int32Array]
 """Columns of some rows: question, model, label, and any of attempts, category, benchmark, split, model_name
@@ -85,7 +86,10 @@ class Collector:
                 nameless = np.isin(keys, vocabulary.missing)
                 if blank is not None:
                     nameless &= ~blank
-                if nameless.any():
+                if nameless.any() and what == "model" and place.column:
+                    kind = f"{place.file}: columns of labels whose name says that there is none"
+                    self.problems.count(kind, 1, [repr(place.column)], remedy=_NAMELESS_REMEDY, name=place.column)
+                elif nameless.any():
                     kind = f"{place.file}: rows that name no {what}"
                     self.problems.count(kind, int(nameless.sum()), place.rows(nameless))
         right, attempts = grades.right, grades.attempts

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from embedllm.errors import DataError
+from embedllm.visible import one_line
 
 _SHOWN = 5
 _LISTED = 12  # columns of an ordinary table, which one wants to see all of
@@ -15,8 +16,8 @@ def count_of(count: int, noun: str) -> str:
 
 
 def some_of(values: Iterable[str]) -> str:
-    """The first few values, shortened, and a sign where there are more."""
-    texts = list(values)
+    """The first few values, each on one line and shortened, and a sign where there are more."""
+    texts = [one_line(value) for value in values]
     shown = ", ".join(text if len(text) <= 60 else text[:57] + "…" for text in texts[:_SHOWN])
     return shown + (", …" if len(texts) > _SHOWN else "")
 
@@ -24,7 +25,7 @@ def some_of(values: Iterable[str]) -> str:
 def listed(names: Sequence[str]) -> str:
     """All names where they are few, else the first ones and how many there are."""
     if len(names) <= _LISTED:
-        return ", ".join(names)
+        return ", ".join(map(one_line, names))
     return f"{some_of(names)} ({len(names):,} in all)"
 
 

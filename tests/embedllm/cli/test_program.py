@@ -1,5 +1,6 @@
 """Dispatch: which command, which exit code, what on which stream."""
 
+import json
 import os
 import subprocess
 import sys
@@ -184,3 +185,20 @@ def test_a_command_that_is_terminated_ends_like_one_interrupted() -> None:
     process.terminate()
     _, err = process.communicate(timeout=30)
     assert (process.returncode, err) == (130, "interrupted\n")
+
+
+def test_what_an_error_quotes_acts_on_no_terminal(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = "no column \x1b]0;title\x07\x1b[31mx"
+    assert program(fail_with(DataError("egg.csv", [problem]))).main(["data", "boil", "egg"]) == 2
+    assert capsys.readouterr().err == ("error: 1 problem in egg.csv:\n  - no column \\x1b]0;title\\x07\\x1b[31mx\n")
+
+
+def test_values_nested_beyond_measure_are_an_error(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    def read() -> int | None:
+        json.loads("[" * 100_000)
+        return None
+
+    assert program(read).main(["data", "boil", "egg"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: a file nests its values too deeply to be read (maximum recursion depth exceeded")
+    assert error.endswith("; --debug shows which\n")

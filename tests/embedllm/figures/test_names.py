@@ -12,7 +12,13 @@ def test_short_names_stay_as_they_are_whatever_they_hold() -> None:
 
 
 def test_a_name_with_nothing_to_see_is_shown_as_blank_and_numbered() -> None:
-    assert distinct_names(ODD[6:]) == ["(blank)", "(blank) 2", "(blank) 3", "/", "//", "two lines"]
+    assert distinct_names(ODD[6:]) == ["(blank)", "(blank) 2", "\\u200b", "/", "//", "two lines"]
+
+
+def test_what_no_file_can_hold_is_spelled_out() -> None:
+    names = ["\x1b[31mred", "nul\0", "\u202ertl"]
+    assert distinct_names(names) == ["\\x1b[31mred", "nul\\x00", "\\u202ertl"]
+    assert shortening(names, distinct_names(names)) == ""
 
 
 def test_the_organisation_is_left_out_unless_two_have_a_model_of_that_name() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from embedllm.errors import DataError
 from embedllm.figures import Page, SavedFigure
 from tests.embedllm.figures.conftest import draw
 
@@ -228,7 +229,29 @@ def test_a_figure_brings_its_table_and_says_where_the_rest_is(saved: SavedFigure
 def test_a_drawing_that_refers_elsewhere_is_refused(saved: SavedFigure) -> None:
     svg = saved.svg.read_text()
     saved.svg.write_text(svg.replace("</svg>", '<image xlink:href="https://example.org/x.png"/></svg>'))
-    with pytest.raises(ValueError, match=r"refers to 'https://example.org/x.png'; a figure of a self-contained page"):
+    with pytest.raises(DataError, match=r"refers to 'https://example.org/x.png'; a figure must hold all it shows; del"):
+        Page("p").figure(saved)
+
+
+@pytest.mark.parametrize(
+    ("added", "told"),
+    [
+        ('<g onload="alert(1)"/>', "it holds 'onload', which runs a script"),
+        (
+            '<script xmlns="http://www.w3.org/1999/xhtml">alert(1)</script>',
+            "xhtml}script', which is no part of a drawing",
+        ),
+        ("<foreignObject><b/></foreignObject>", "it holds 'foreignObject', which is no part of a drawing"),
+        ('<use xlink:href="javascript:alert(1)"/>', "it refers to 'javascript:alert"),
+        ('<image xlink:href="data:text/html,x"/>', "it refers to 'data:text/html,x'"),
+        ('<g style="fill: url(https://example.org/x)"/>', r"it refers to 'fill: url\(https"),
+        ("\x1b", "the figure cannot be read"),
+    ],
+)
+def test_a_drawing_that_is_more_than_a_drawing_is_refused(saved: SavedFigure, added: str, told: str) -> None:
+    svg = saved.svg.read_text()
+    saved.svg.write_text(svg.replace("</svg>", f"{added}</svg>"))
+    with pytest.raises(DataError, match=rf"{told}.*; delete the folder of figures and draw them again"):
         Page("p").figure(saved)
 
 
@@ -254,3 +277,12 @@ def test_wide_tables_are_set_smaller() -> None:
     wide = pd.DataFrame({f"column {number}": [0.5] for number in range(12)})
     classes = Elements(Page("p").table(narrow).table(wide).html()).attributes("class")
     assert classes.count("wide") == 1
+
+
+def test_names_turn_no_line_around_and_long_ones_are_broken() -> None:
+    frame = pd.DataFrame({"name": ["\u202egnp.exe", "\x1b[31mred", "L" * 300], "n": [1, 2, 3]})
+    html = Page("\u202etitle", "nul\0").table(frame).html()
+    assert not set("\u202e\x1b\0") & set(html)
+    assert "<h1>\\u202etitle</h1>" in html
+    assert "<td>\\x1b[31mred</td>" in html
+    assert f'<td class="long">{"L" * 300}</td>' in html

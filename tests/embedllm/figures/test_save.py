@@ -142,3 +142,11 @@ def test_letters_that_the_font_lacks_bring_no_warnings(tmp_path: Path) -> None:
         warnings.simplefilter("always")
         save_figure(figure, tmp_path, "cjk", pd.DataFrame({"a": [1]}), caption="")
     assert told == []
+
+
+def test_texts_with_control_characters_make_a_drawing_that_can_be_read(tmp_path: Path) -> None:
+    figure, axes = new_figure()
+    axes.set_xticks([0, 1], ["\x1b[31mred", "nul\0"])
+    saved = save_figure(figure, tmp_path, "x", pd.DataFrame({"x": [1]}), caption="c")
+    ElementTree.parse(saved.svg)
+    assert "\\x1b[31mred" in saved.svg.read_text(), "matplotlib names each text in a comment"

@@ -1,15 +1,17 @@
 """Commands in a report: what is typed again must mean the same sweep."""
 
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from embedllm.cli.parser import Parser
 from embedllm.config import FitConfig, preset
+from embedllm.visible import visible
 from tune.cli import run as run_command
 from tune.config import Range, SearchSpace, SweepConfig
-from tune.report.commands import champion_command, fit_command, sweep_command, winner_command
+from tune.report.commands import QUESTION, champion_command, fit_command, sweep_command, winner_command
 from tune.tracking.serving import serve_command
 
 
@@ -78,3 +80,11 @@ def test_serving_needs_a_registered_winner(tmp_path: Path) -> None:
     assert champion_command(tmp_path, SweepConfig(data="pool", register="none")) is None
     served = champion_command(tmp_path, SweepConfig(data="some/pool"))
     assert served == serve_command("sqlite:///x.db", "models:/embedllm-pool@champion"), "as the sweep itself says it"
+
+
+@pytest.mark.parametrize("name", ["it's", "$(x) `y`", "a\nb\x1b[31m"])
+def test_commands_on_folders_of_any_name_are_one_word_to_the_shell(name: str) -> None:
+    line = winner_command(Path("/a") / name)
+    assert line == visible(line)
+    given = subprocess.run(["bash", "-c", f"printf '%s' {line.split(' ', 2)[2]}"], capture_output=True, check=True)
+    assert given.stdout.decode() == f"{name}/winner{QUESTION}"

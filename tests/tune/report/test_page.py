@@ -66,7 +66,7 @@ def test_the_page_is_one_file_that_refers_to_nothing_outside(finished_sweep: Pat
         assert section in text
     for said in (
         "4 epochs: 2 trials", "2 epochs: 2 trials", "paired 95 % percentile interval", "model × benchmark lookup",
-        "embedllm route sweep/winner", 'load_artifact("sweep/winner")', "python -m tune rerun sweep",
+        "embedllm route sweep/winner", "load_artifact('sweep/winner')", "python -m tune rerun sweep",
         f"commit {'c' * 40}", "torch 2.0", "Linux, 2 CPUs", "python -m tune run pool", "6 models, 240 questions",
         "The data is simulated",
     ):  # fmt: skip

@@ -4,7 +4,7 @@ from collections import Counter
 
 from rich.console import Console
 
-from tune.results.grid import GAP, Column, Grid, Row, narrowed
+from tune.results.grid import GAP, Column, Grid, Row, narrowed, printed_notes
 
 ROWS = [{"number": number} for number in range(12)]
 
@@ -51,3 +51,11 @@ def test_cells_are_measured_once_however_many_columns_go() -> None:
     _, left_out = narrowed([Grid(columns(9, calls), ROWS)], Console(width=10))
     assert len(left_out) >= 7
     assert set(calls.values()) == {len(ROWS)}
+
+
+def test_texts_from_elsewhere_act_on_neither_terminal_nor_markdown() -> None:
+    reason = Column("reason", lambda row: "\x1b[31m<b>a|b</b>\n[bold]x[/bold]", None, "reason", numeric=False)
+    grid = Grid([reason], ROWS[:1])
+    assert grid.printed(Console(width=80)).splitlines()[-1] == "\\x1b[31m<b>a|b</b> [bold]x[/bold]"
+    assert grid.markdown().splitlines()[-1] == "| \\\\x1b[31m\\<b\\>a\\|b\\</b\\> [bold]x[/bold] |"
+    assert printed_notes(["\x1b[31mnote"], Console(width=80)) == "\\x1b[31mnote"

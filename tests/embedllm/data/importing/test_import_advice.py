@@ -99,3 +99,12 @@ def test_choices_that_the_layout_leaves_no_room_for(tmp_path):
     (tmp_path / "t.csv").write_text("model,question,label\na,q,1\n")
     (problem,) = problems_of(tmp_path / "t.csv", skip=["y"])
     assert problem.startswith("tasks to skip are given (y), but")
+
+
+def test_columns_of_a_wide_table_with_no_name_of_a_model_are_named(tmp_path):
+    (tmp_path / "t.csv").write_text("question,a,b,None,nan\nq,1,0,1,1\nr,1,1,0,1\n")
+    assert problems_of(tmp_path / "t.csv") == (
+        "t.csv: columns of labels whose name says that there is none: 'None', 'nan'; rename them, or leave them out "
+        "with --columns.ignore None,nan",
+    )
+    assert import_data(tmp_path / "t.csv", tmp_path / "data", ignore=["None", "nan"]).models == 2

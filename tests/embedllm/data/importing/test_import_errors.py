@@ -280,3 +280,13 @@ def test_other_files_in_the_target_are_never_overwritten(folder):
     with pytest.raises(DataError, match="the folder exists and is not imported data"):
         import_data(folder, target)
     assert (target / "thesis.txt").read_text() == "precious"
+
+
+def test_models_that_an_appended_id_does_not_tell_apart(tmp_path):
+    rows = "".join(f"{number},{name},q,Q?,1,b\n" for number, name in ((1, "a"), (2, "a"), (3, "a (1)")))
+    (tmp_path / "t.csv").write_text("model,model_name,question,prompt,label,benchmark\n" + rows)
+    with pytest.raises(DataError) as caught:
+        import_data(tmp_path / "t.csv", tmp_path / "data")
+    assert caught.value.problems == (
+        "1 model cannot be told apart by name, also with the id appended: a (1); rename them",
+    )

@@ -33,9 +33,26 @@ def test_model_names_that_differ_by_blanks_or_case_are_named(tmp_path):
     report = import_data(tmp_path / "t.csv", tmp_path / "data")
     assert report.models == 5
     assert report.notes == (
-        "2 model names spelled in several ways that differ only in spaces or case; they count as different models: "
-        "'B' and 'b', 'a' and 'a '",
+        "2 model names spelled in several ways that differ only in spaces, case or how letters are encoded; they count "
+        "as different models: 'B' and 'b', 'a' and 'a '",
     )
+
+
+def test_model_names_that_differ_only_in_how_letters_are_encoded_are_named(tmp_path):
+    rows = "".join(f"{model},q,Q?,1,b\n" for model in ("\u00e9", "e\u0301", "\ufb01", "fi"))
+    (tmp_path / "t.csv").write_text("model,question,prompt,label,benchmark\n" + rows)
+    report = import_data(tmp_path / "t.csv", tmp_path / "data")
+    assert report.models == 4
+    assert report.notes == (
+        "2 model names spelled in several ways that differ only in spaces, case or how letters are encoded; they count "
+        "as different models: 'e\\u0301' and 'é', 'fi' and '\\ufb01'",
+    )
+
+
+def test_names_in_notes_stay_on_one_line_and_are_spelled_out(tmp_path):
+    (tmp_path / "t.csv").write_text('question,"a\n[31m\x1b[31m",b\nq,1,0\n')
+    report = import_data(tmp_path / "t.csv", tmp_path / "data")
+    assert "2 models read from the columns a [31m\\x1b[31m, b" in report.notes
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
