@@ -71,6 +71,8 @@ class CellProgress(LiveLine):
             parts.append(Text(rate_text(finished / elapsed, "cell")))
             if over:
                 parts.append(Text(f"took {clock_text(elapsed)}"))
+                if self._within:  # statistics of many benchmarks and models take minutes
+                    parts.append(Text("making tables and figures"))
             else:
                 left = sum(self._left.values())
                 finished_work = self._work - left
@@ -79,3 +81,6 @@ class CellProgress(LiveLine):
         elif not over:
             parts.append(Text(f"{clock_text(elapsed)} elapsed"))
         return joined(parts)
+
+    def _line_due(self) -> bool:
+        return not self._left or super()._line_due()

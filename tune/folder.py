@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedllm.errors import ConfigError
+from embedllm.visible import shell_word
 from tune.config import SweepConfig
 from tune.json_file import read_json, write_json
 from tune.search.study import JOURNAL_FILE
@@ -85,7 +86,8 @@ class SweepFolder:
         file = Path(path).expanduser().resolve() / CONFIG_FILE
         if not file.is_file():
             raise ConfigError(
-                f"{path} is not a sweep: {CONFIG_FILE} is missing; `python -m tune run --out {path}` makes one"
+                f"{path} is not a sweep: {CONFIG_FILE} is missing; `python -m tune run --out {shell_word(str(path))}` "
+                "makes one"
             )
         content = read_json(file, "restore it from a copy, or start a new sweep")
         try:
@@ -94,6 +96,13 @@ class SweepFolder:
             questions, encoders = content["questions"], content["encoders"]
         except (KeyError, TypeError) as error:
             raise ConfigError(f"{file} cannot be read ({type(error).__name__}: {error})") from error
+        wrong = [
+            *(["data_digest must be a text"] if not isinstance(digest, str) else []),
+            *_not_mapping("questions", questions, int, "a whole number for each side"),
+            *_not_mapping("encoders", encoders, str, "a revision for each encoder"),
+        ]
+        if wrong:
+            raise ConfigError(f"{file} is damaged: {'; '.join(wrong)}; restore it from a copy, or start a new sweep")
         return cls(file.parent, config.replace(out=str(file.parent)), digest, questions, encoders)
 
     def save(self) -> None:
@@ -105,6 +114,12 @@ class SweepFolder:
             "encoders": dict(self.encoders),
         }
         write_json(self.path / CONFIG_FILE, content)
+
+
+def _not_mapping(name: str, found: object, kind: type, wanted: str) -> list[str]:
+    if isinstance(found, dict) and all(type(value) is kind for value in found.values()):
+        return []
+    return [f"{name} must hold {wanted} but is {found!r:.80}"]
 
 
 def latest_sweep(folder: Path | None = None) -> Path:
@@ -145,8 +160,8 @@ def sweep_path(config: SweepConfig) -> Path:
     path = Path(config.out).expanduser().resolve()
     if (path / JOURNAL_FILE).exists():
         raise ConfigError(
-            f"{path} holds a sweep already; continue it with `python -m tune resume {config.out}`, or choose another "
-            "folder"
+            f"{path} holds a sweep already; continue it with `python -m tune resume {shell_word(config.out)}`, or "
+            "choose another folder"
         )
     if (path / CONFIG_FILE).exists():
         return path  # prepared, but no trial was ever asked for: what was wrong may be right now

@@ -45,6 +45,7 @@ class LiveLine(ABC):
         self._clock = clock
         self._start = self._last_finish = self._printed_at = clock()
         self._started = False
+        self._within = False
         self._changed = True
         self._done_before = self._printed_done = done
         self._spinner = Spinner("dots", style="cyan")
@@ -56,6 +57,7 @@ class LiveLine(ABC):
 
     def __enter__(self) -> Self:
         self._start = self._printed_at = self._clock()
+        self._within = True
         if self._console.is_terminal:
             # Rich redraws from its own thread, so the clock goes on between results; none per result: no flicker.
             self._live = Live(
@@ -70,6 +72,7 @@ class LiveLine(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._within = False
         if self._live is not None:
             self._live.stop()
         if self._changed:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ablations.config import AblationConfig
 from embedllm.config import PRESETS, FitConfig, preset
 from embedllm.errors import ConfigError
+from embedllm.visible import shell_word
 
 if TYPE_CHECKING:
     from embedllm.data.matrix import CorrectnessMatrix
@@ -56,7 +57,9 @@ def _winner(folder: str, config: AblationConfig, data: "CorrectnessMatrix") -> t
     sweep = SweepFolder.open(folder)
     winner = read_winner(sweep.path)
     if winner is None:
-        raise ConfigError(f"the sweep {folder} has no winner yet; finish it with `python -m tune resume {folder}`")
+        raise ConfigError(
+            f"the sweep {folder} has no winner yet; finish it with `python -m tune resume {shell_word(folder)}`"
+        )
     notes = []
     if sweep.digest != data.digest:
         notes.append("The sweep ran on other data: its winner is a configuration like any other here.")

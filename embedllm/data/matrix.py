@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 
 from embedllm.errors import DataError
 from embedllm.storage import FolderKind, replaced_folder
+from embedllm.visible import shell_word
 
 CORRECTNESS_FILE = "correctness.npz"
 QUESTIONS_FILE = "questions.parquet"
@@ -76,6 +78,13 @@ class CorrectnessMatrix:
                 f"model {model}, question {question}: {self.correct[model, question]} right answers out of "
                 f"{self.attempts[model, question]} attempts; `correct` must not exceed `attempts`"
             )
+        if "model_name" in self.models.column_names:
+            counts = Counter(self.models["model_name"].to_pylist())
+            problems += [
+                f"{count} models are named {name!r}; names must differ, for results are kept by name"
+                for name, count in counts.items()
+                if count > 1
+            ]
         for name, table, columns in (
             ("questions", self.questions, QUESTION_COLUMNS),
             ("models", self.models, MODEL_COLUMNS),
@@ -155,7 +164,9 @@ class CorrectnessMatrix:
         """
         path = Path(folder)
         if path.is_file():
-            raise DataError(str(path), [f"this is a file; import it first: `embedllm data import {path} DATA`"])
+            raise DataError(
+                str(path), [f"this is a file; import it first: `embedllm data import {shell_word(str(path))} DATA`"]
+            )
         if not path.is_dir():
             raise DataError(
                 str(path),

@@ -45,3 +45,16 @@ def test_cheap_first_cells_tell_nothing_about_the_rest() -> None:
     assert progress.line().plain == "1/3 cells · running knn · 2.0 s/cell"
     progress.cells_finished([CellOutcome(cells[1].key, ())])
     assert progress.line().plain == "2/3 cells · running knn · 1.0 cells/s · 0:18 left"
+
+
+def test_what_follows_the_last_cell_is_told_at_once_without_a_terminal() -> None:
+    cells = [Cell("knn", FitConfig(seed=seed, training_questions=5), "a") for seed in range(2)]
+    clock, out = Clock(), io.StringIO()
+    progress = CellProgress(2, {cell.key: 1.0 for cell in cells}, console=Console(file=out, width=200), clock=clock)
+    with progress:
+        progress.cells_started(cells)
+        for cell in cells:
+            clock.now += 0.4
+            progress.cells_finished([CellOutcome(cell.key, ())])
+        assert out.getvalue() == "2/2 cells · 2.5 cells/s · took 0:01 · making tables and figures\n"
+    assert progress.line().plain == "2/2 cells · 2.5 cells/s · took 0:01"

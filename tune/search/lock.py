@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO
 
 from embedllm.errors import ConfigError
+from embedllm.visible import shell_word
 
 LOCK_FILE = ".lock"
 
@@ -39,7 +40,8 @@ def refuse_locked(folder: Path) -> None:
 
 def _taken(folder: Path) -> ConfigError:
     return ConfigError(
-        f"{folder} is being run by another process; wait for it or stop it, then use `python -m tune resume {folder}`"
+        f"{folder} is being run by another process; wait for it or stop it, then use "
+        f"`python -m tune resume {shell_word(str(folder))}`"
     )
 
 

@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from embedllm.config import FitConfig
 from embedllm.errors import ConfigError, EmbedLLMError
+from embedllm.visible import shell_word
 from tune.config import SweepConfig
 from tune.records import TrialRecord
 from tune.results.scores import write_scores
@@ -200,7 +201,8 @@ class SweepStudy:
         except OSError as error:
             raise EmbedLLMError(
                 f"the sweep's folder {self._folder} cannot be written to ({error}); free space or make it writable, "
-                f"then run `python -m tune resume {self._folder}` to continue: finished trials are kept"
+                f"then run `python -m tune resume {shell_word(str(self._folder))}` to continue: "
+                "finished trials are kept"
             ) from error
 
 
@@ -219,7 +221,8 @@ def read_records(folder: Path) -> list[TrialRecord]:
     path = folder / JOURNAL_FILE
     if not path.is_file():
         raise ConfigError(
-            f"{folder} is not a sweep: {JOURNAL_FILE} is missing; `python -m tune run --out {folder}` makes one"
+            f"{folder} is not a sweep: {JOURNAL_FILE} is missing; `python -m tune run --out "
+            f"{shell_word(str(folder))}` makes one"
         )
     try:
         storage = JournalStorage(BatchedJournal(path))

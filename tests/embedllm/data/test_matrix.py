@@ -41,6 +41,14 @@ def test_every_fault_is_named(data):
         CorrectnessMatrix(np.ones((3, 20), np.uint8), np.zeros((3, 20), np.uint8), data.questions, data.models)
 
 
+def test_models_of_one_name_are_refused(data):
+    models = data.models.set_column(
+        data.models.column_names.index("model_name"), "model_name", pa.array(["twin", "single", "twin"])
+    )
+    with pytest.raises(DataError, match="2 models are named 'twin'; names must differ, for results are kept by name"):
+        CorrectnessMatrix(data.correct, data.attempts, data.questions, models)
+
+
 def test_digest_sees_content_and_not_chunking(data):
     def with_questions(table: pa.Table) -> CorrectnessMatrix:
         return CorrectnessMatrix(data.correct, data.attempts, table, data.models)

@@ -72,6 +72,22 @@ def test_a_folder_that_cannot_be_read_is_an_error(finished_sweep: Path) -> None:
         Standings.read(finished_sweep)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("questions", ["train"], r"questions must hold a whole number for each side but is \['train'\]"),
+        ("questions", {"train": "9"}, r"questions must hold a whole number for each side but is \{'train': '9'\}"),
+        ("encoders", {"lsa": 1}, r"encoders must hold a revision for each encoder but is \{'lsa': 1\}"),
+        ("data_digest", None, "data_digest must be a text"),
+    ],
+)
+def test_a_folder_that_was_tampered_with_is_an_error(finished_sweep: Path, name: str, value: object, told: str) -> None:
+    sweep = json.loads((finished_sweep / "sweep.json").read_text())
+    (finished_sweep / "sweep.json").write_text(json.dumps(sweep | {name: value}))
+    with pytest.raises(ConfigError, match=rf"sweep\.json is damaged: {told}; restore it from a copy"):
+        Standings.read(finished_sweep)
+
+
 def test_a_folder_that_is_no_sweep_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is not a sweep: sweep\.json is missing"):
         Standings.read(tmp_path)
