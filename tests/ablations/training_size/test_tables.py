@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from ablations.training_size.tables import make_tables
@@ -126,11 +127,12 @@ def test_the_papers_table_goes_with_the_papers_data_only(
     chosen = np.linspace(0, pool.num_questions - 1, count).astype(int)
     table = pool.questions.take(chosen)
     rows = np.arange(models) % pool.num_models
+    names = pa.array([f"model {number}" for number in range(models)])
     data = CorrectnessMatrix(
         pool.correct[rows][:, chosen],
         pool.attempts[rows][:, chosen],
         table,
-        pool.models.take(rows),
+        pool.models.take(rows).set_column(pool.models.column_names.index("model_name"), "model_name", names),
         {"simulated": simulated},
     )
     assert set(data.benchmarks) == set(BENCHMARK_SIZES)
