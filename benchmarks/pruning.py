@@ -16,7 +16,7 @@ import optuna
 
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.runner import Sweep
-from tune.search.study import best_record
+from tune.search.ranking import best_record
 
 PRUNERS = ("none", "median", "hyperband", "successive-halving")
 MARGIN = 0.001

@@ -30,15 +30,9 @@ from tune.interrupt import INTERRUPTED, graceful_interrupt
 from tune.planning.plan import plan_packs_here
 from tune.planning.preflight import refuse
 from tune.records import SweepListener, TrialRecord
+from tune.search.ranking import best_record, count_finished, has_baseline
 from tune.search.space import distributions
-from tune.search.study import (
-    JOURNAL_FILE,
-    SweepStudy,
-    best_record,
-    count_finished,
-    has_baseline,
-    read_records,
-)
+from tune.search.study import JOURNAL_FILE, SweepStudy, read_records
 
 if TYPE_CHECKING:
     from embedllm.encoders import Encodings

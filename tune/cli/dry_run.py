@@ -12,7 +12,8 @@ from tune.planning.plan_text import render_plan
 from tune.planning.preflight import Finding
 from tune.runner import retargeted
 from tune.search.lock import is_locked
-from tune.search.study import JOURNAL_FILE, count_finished, has_baseline, is_exhausted, read_records
+from tune.search.ranking import count_finished, has_baseline, is_exhausted
+from tune.search.study import JOURNAL_FILE, read_records
 
 
 def plan_new(config: SweepConfig) -> int:

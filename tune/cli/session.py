@@ -24,7 +24,8 @@ from tune.results.standings import Standings
 from tune.results.standings_table import standings_text
 from tune.runner import Sweep, SweepResult, retargeted
 from tune.search.lock import refuse_locked
-from tune.search.study import JOURNAL_FILE, best_record, count_finished, read_records
+from tune.search.ranking import best_record, count_finished
+from tune.search.study import JOURNAL_FILE, read_records
 from tune.tracking.provenance import Provenance
 from tune.tracking.serving import CHAMPION, Candidate, Registered, registered_name, serve_command
 from tune.tracking.tracker import MlflowTracker

@@ -13,7 +13,7 @@ from tune.results.finalists_table import compared_metric, gain_over
 from tune.results.leaderboard import is_comparable
 from tune.results.pareto import front_sentences
 from tune.results.standings import Standings
-from tune.search.study import is_exhausted
+from tune.search.ranking import is_exhausted
 
 AXIS_TITLES = {
     "encoder": "question encoder",

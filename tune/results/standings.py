@@ -22,7 +22,8 @@ from tune.results.footnotes import footnotes
 from tune.results.leaderboard import baseline_record, is_comparable, leaderboard
 from tune.results.scores import DeltaIntervals, delta_intervals
 from tune.results.winner import Winner, read_winner
-from tune.search.study import best_record, read_records
+from tune.search.ranking import best_record
+from tune.search.study import read_records
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from tune.records import TrialRecord
 from tune.results.finalists import Finalist, finalist_rows
 from tune.results.pareto import pareto_front
 from tune.results.scores import read_scores, write_scores
-from tune.search.study import has_baseline, ranking
+from tune.search.ranking import has_baseline, ranking
 
 if TYPE_CHECKING:
     from tune.engine.fitting import PackFitter

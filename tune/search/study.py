@@ -2,9 +2,8 @@
 
 import dataclasses
 import logging
-import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +22,7 @@ from tune.search.journal import BatchedJournal, repair_journal
 from tune.search.lock import take_lock
 from tune.search.objectives import Objective, objective_value
 from tune.search.samplers import make_sampler, unused_configurations, unused_starts
-from tune.search.space import baseline_config, distributions, space_size, suggest
+from tune.search.space import baseline_config, distributions, suggest
 
 JOURNAL_FILE = "journal.log"
 Role = Literal["trial", "baseline"]
@@ -60,9 +59,11 @@ class SweepStudy:
         self._lock = take_lock(folder)
         path = folder / JOURNAL_FILE
         repair_journal(path)
-        self._journal = BatchedJournal(path)
-        self._storage = JournalStorage(self._journal)
-        self._studies = {role: self._opened(role) for role in STUDY_NAMES}
+        with _damage_told(path):
+            self._journal = BatchedJournal(path)
+            self._storage = JournalStorage(self._journal)
+            self._studies = {role: self._opened(role) for role in STUDY_NAMES}
+            self.records()
         self.fail_running("the driver ended before this trial did")
 
     def __enter__(self) -> "SweepStudy":
@@ -224,7 +225,7 @@ def read_records(folder: Path) -> list[TrialRecord]:
             f"{folder} is not a sweep: {JOURNAL_FILE} is missing; `python -m tune run --out "
             f"{shell_word(str(folder))}` makes one"
         )
-    try:
+    with _damage_told(path):
         storage = JournalStorage(BatchedJournal(path))
         known = {study.study_name for study in storage.get_all_studies()}
         return _records(
@@ -234,10 +235,17 @@ def read_records(folder: Path) -> list[TrialRecord]:
                 if name in known
             }
         )
+
+
+@contextmanager
+def _damage_told(journal: Path) -> Iterator[None]:
+    """Turn whatever operations and attributes that are not ours make Optuna and us raise into a ConfigError."""
+    try:
+        yield
     except (EmbedLLMError, OSError):
         raise
-    except Exception as error:  # whatever operations and attributes that are not ours make Optuna and us raise
-        raise ConfigError(f"{path} is damaged ({type(error).__name__}: {error}); restore it from a copy") from error
+    except Exception as error:
+        raise ConfigError(f"{journal} is damaged ({type(error).__name__}: {error}); restore it from a copy") from error
 
 
 def _records(studies: dict[Role, optuna.Study]) -> list[TrialRecord]:
@@ -255,40 +263,3 @@ def _record(trial: FrozenTrial, role: Role) -> TrialRecord:
     config = FitConfig(**trial.user_attrs["config"])
     lost = "lost" in trial.user_attrs
     return TrialRecord(trial.number, trial.state.name, config, role=role, lost=lost, **result)  # type: ignore[arg-type]
-
-
-def best_record(records: Sequence[TrialRecord], config: SweepConfig) -> TrialRecord | None:
-    """The complete trial with the best objective on the validation questions; see :func:`ranking`."""
-    return next(iter(ranking(records, config)), None)
-
-
-def ranking(records: Sequence[TrialRecord], config: SweepConfig) -> list[TrialRecord]:
-    """The complete trials, the best objective on the validation questions first; the baseline does not compete.
-
-    With several objectives the first decides, and between equals the next: the first trial is one of the Pareto front.
-    """
-    complete = [record for record in records if record.role == "trial" and record.state == "COMPLETE"]
-    goals = config.goals
-
-    def badness(record: TrialRecord) -> list[float]:
-        values = [objective_value(record, goal.name) for goal in goals]
-        return [math.inf if value is None else goal.sign * value for goal, value in zip(goals, values, strict=True)]
-
-    return sorted(complete, key=badness)
-
-
-def count_finished(records: Sequence[TrialRecord]) -> int:
-    """Trials that count towards the target: complete or pruned."""
-    return sum(record.role == "trial" and record.state in ("COMPLETE", "PRUNED") for record in records)
-
-
-def has_baseline(records: Sequence[TrialRecord]) -> bool:
-    """Whether the baseline is complete."""
-    return any(record.role == "baseline" and record.state == "COMPLETE" for record in records)
-
-
-def is_exhausted(records: Sequence[TrialRecord], config: SweepConfig) -> bool:
-    """Whether every configuration of a finite space has been tried: no trial will follow, whatever the target."""
-    size = space_size(config.space)
-    tried = [record for record in records if record.role == "trial" and not record.lost]
-    return size is not None and len(tried) >= size and all(r.state in STATES for r in tried)

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from embedllm.errors import ConfigError
-from tune.search.study import JOURNAL_FILE, read_records
+from tune.config import SweepConfig
+from tune.search.lock import is_locked
+from tune.search.study import JOURNAL_FILE, SweepStudy, read_records
 
 STUDY = {"op_code": 0, "worker_id": "w", "study_name": "sweep", "directions": [1]}
 TRIAL = {"op_code": 4, "worker_id": "w", "study_id": 0, "datetime_start": "2026-11-22T08:05:25+00:00"}
@@ -31,5 +33,9 @@ PARAM = {"op_code": 5, "worker_id": "w", "trial_id": 0, "param_name": "x", "para
 )
 def test_a_foreign_journal_is_told_as_damaged(tmp_path: Path, lines: list[object], told: str) -> None:
     (tmp_path / JOURNAL_FILE).write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    with pytest.raises(ConfigError, match=rf"journal.log is damaged \({told}.*\); restore it from a copy"):
+    damaged = rf"journal.log is damaged \({told}.*\); restore it from a copy"
+    with pytest.raises(ConfigError, match=damaged):
         read_records(tmp_path)
+    with pytest.raises(ConfigError, match=damaged):
+        SweepStudy(tmp_path, SweepConfig(), 100)
+    assert not is_locked(tmp_path)

@@ -11,7 +11,8 @@ from embedllm.errors import ConfigError
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.search.journal import BatchedJournal
-from tune.search.study import JOURNAL_FILE, SweepStudy, best_record, is_exhausted, read_records
+from tune.search.ranking import best_record
+from tune.search.study import JOURNAL_FILE, SweepStudy, read_records
 
 SMALL = SearchSpace(
     encoder=["lsa"], embedding_dim=[4, 8], noise=[0.0, 0.1], training_questions=[0.5, 1.0], learning_rate=[0.01],
@@ -207,16 +208,3 @@ def test_a_damaged_journal_is_told(tmp_path: Path) -> None:
     (tmp_path / JOURNAL_FILE).write_bytes(b"".join([*lines[:2], b"{torn\n", *lines[2:]]))
     with pytest.raises(ConfigError, match=r"journal\.log is damaged in line 3 \(.*\); restore it from a copy"):
         read_records(tmp_path)
-
-
-def test_a_finite_space_is_exhausted_when_all_of_it_is_finished(tmp_path: Path) -> None:
-    config = SweepConfig(space=SMALL, sampler="grid")
-    with SweepStudy(tmp_path, config, 100) as study:
-        for number, asked in study.ask(7):
-            study.tell(complete(number, asked, 0.5))
-        assert not is_exhausted(study.records(), config)
-        [(number, asked)] = study.ask(1)
-        assert not is_exhausted(study.records(), config), "one is running"
-        study.tell(TrialRecord(number, "FAIL", asked, 2, reason="diverged"))
-        assert is_exhausted(study.records(), config)
-    assert not is_exhausted(read_records(tmp_path), SweepConfig())

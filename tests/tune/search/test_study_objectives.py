@@ -10,7 +10,8 @@ from optuna.storages.journal import JournalFileBackend
 from tune.config import Range, SearchSpace, SweepConfig
 from tune.records import TrialRecord
 from tune.results.pareto import pareto_front
-from tune.search.study import JOURNAL_FILE, STUDY_NAMES, SweepStudy, best_record, ranking, read_records
+from tune.search.ranking import best_record, ranking
+from tune.search.study import JOURNAL_FILE, STUDY_NAMES, SweepStudy, read_records
 
 GOALS = ["val_accuracy", "training_questions", "parameters"]
 RANGES = SearchSpace(encoder=["lsa"], training_questions=Range(0.05, 1.0))
