@@ -32,3 +32,8 @@ def test_many_alike_are_numbered_within_the_room() -> None:
     shown = short_names([f"{'x' * 40}{number}" for number in range(30)])
     assert len(set(shown)) == 30
     assert max(map(len, shown)) <= 24
+
+
+def test_what_nobody_would_see_is_spelled_out() -> None:
+    assert short_names(["code\u202egnp", "new\nline"]) == ["code\\u202egnp", "new line"]
+    assert short_names(["a b", "a  b", "c"]) == ["a b (1)", "a b (2)", "c (3)"]
