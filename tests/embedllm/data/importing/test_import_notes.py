@@ -27,25 +27,21 @@ def test_the_columns_of_a_wide_table_that_were_taken_for_models_are_named(tmp_pa
     assert "40 models read from the columns m0, m1, m2, m3, m4, …" in report.notes
 
 
-def test_model_names_that_differ_by_blanks_or_case_are_named(tmp_path):
-    rows = "".join(f"{model},q,Q?,1,b\n" for model in ("a", "a ", "B", "b", "c"))
+@pytest.mark.parametrize(
+    ("models", "named"),
+    [
+        (("a", "a ", "B", "b", "c"), "'B' and 'b', 'a' and 'a '"),
+        (("\u00e9", "e\u0301", "\ufb01", "fi"), "'e\\u0301' and 'é', 'fi' and '\\ufb01'"),
+    ],
+)
+def test_model_names_that_differ_in_what_is_hardly_seen_are_named(tmp_path, models, named):
+    rows = "".join(f"{model},q,Q?,1,b\n" for model in models)
     (tmp_path / "t.csv").write_text("model,question,prompt,label,benchmark\n" + rows)
     report = import_data(tmp_path / "t.csv", tmp_path / "data")
-    assert report.models == 5
+    assert report.models == len(models)
     assert report.notes == (
         "2 model names spelled in several ways that differ only in spaces, case or how letters are encoded; they count "
-        "as different models: 'B' and 'b', 'a' and 'a '",
-    )
-
-
-def test_model_names_that_differ_only_in_how_letters_are_encoded_are_named(tmp_path):
-    rows = "".join(f"{model},q,Q?,1,b\n" for model in ("\u00e9", "e\u0301", "\ufb01", "fi"))
-    (tmp_path / "t.csv").write_text("model,question,prompt,label,benchmark\n" + rows)
-    report = import_data(tmp_path / "t.csv", tmp_path / "data")
-    assert report.models == 4
-    assert report.notes == (
-        "2 model names spelled in several ways that differ only in spaces, case or how letters are encoded; they count "
-        "as different models: 'e\\u0301' and 'é', 'fi' and '\\ufb01'",
+        f"as different models: {named}",
     )
 
 
