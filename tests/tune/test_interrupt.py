@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from tune.interrupt import graceful_interrupt
+from tune.interrupt import graceful_interrupt, uninterrupted
 
 
 def test_the_first_ctrl_c_stops_and_the_second_aborts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,3 +26,23 @@ def test_sigterm_aborts() -> None:
         signal.raise_signal(signal.SIGTERM)
     assert reasons == []
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_must_be_done_whole_is_ended_first() -> None:
+    reasons: list[str] = []
+    done: list[str] = []
+    with graceful_interrupt(reasons.append), pytest.raises(KeyboardInterrupt):
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            done.append("whole")
+            assert reasons == []
+        done.append("more")
+    assert (reasons, done) == (["interrupted"], ["whole"])
+
+
+def test_a_failure_within_is_not_hidden() -> None:
+    with pytest.raises(KeyboardInterrupt) as interrupt, uninterrupted():
+        signal.raise_signal(signal.SIGINT)
+        raise OSError("no space")
+    assert isinstance(interrupt.value.__context__, OSError)

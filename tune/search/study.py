@@ -16,6 +16,7 @@ from embedllm.config import FitConfig
 from embedllm.errors import ConfigError, EmbedLLMError
 from embedllm.visible import shell_word
 from tune.config import SweepConfig
+from tune.interrupt import uninterrupted
 from tune.records import TrialRecord
 from tune.results.scores import write_scores
 from tune.search.journal import BatchedJournal, repair_journal
@@ -190,9 +191,11 @@ class SweepStudy:
 
     @contextmanager
     def _batch(self) -> Iterator[None]:
-        self._storage.get_all_studies()  # reads the whole file, as a batch requires
-        with self._told(), self._journal.batch():
-            yield
+        # Cut short, Optuna's lock fails to be released or stays, and memory knows operations the file does not.
+        with uninterrupted(), self._told():
+            self._storage.get_all_studies()  # reads the whole file, as a batch requires
+            with self._journal.batch():
+                yield
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -1,5 +1,7 @@
 """The study as the source of truth: round trip, crashes, duplicates, resumed sampling."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +80,23 @@ def test_asking_and_telling_take_one_write_each(study: SweepStudy, monkeypatch: 
     assert len(writes) == 1
     study.tell(complete(*asked[0], loss=0.5))
     assert len(writes) == 2
+
+
+def test_ctrl_c_while_the_journal_is_released_waits(
+    study: SweepStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = os.unlink
+
+    def interrupted(path: str) -> None:
+        unlink(path)
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as within, pytest.raises(KeyboardInterrupt):
+        within.setattr(os, "unlink", interrupted)
+        study.ask(2)
+    assert [record.state for record in read_records(tmp_path)] == ["RUNNING", "RUNNING"]
+    study.close()
+    assert [record.state for record in read_records(tmp_path)] == ["FAIL", "FAIL"]
 
 
 def test_trials_left_running_are_lost_and_run_again(tmp_path: Path) -> None:
