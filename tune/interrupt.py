@@ -61,5 +61,5 @@ def uninterrupted() -> Iterator[None]:
     finally:
         for number, handler in ours.items():
             signal.signal(number, handler)
-        for number in held:
-            signal.raise_signal(number)
+        for caught in held:
+            signal.raise_signal(caught)

@@ -28,21 +28,29 @@ def test_sigterm_aborts() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_what_must_be_done_whole_is_ended_first() -> None:
-    reasons: list[str] = []
-    done: list[str] = []
-    with graceful_interrupt(reasons.append), pytest.raises(KeyboardInterrupt):
-        with uninterrupted():
-            signal.raise_signal(signal.SIGINT)
-            signal.raise_signal(signal.SIGINT)
-            done.append("whole")
-            assert reasons == []
-        done.append("more")
-    assert (reasons, done) == (["interrupted"], ["whole"])
-
-
-def test_a_failure_within_is_not_hidden() -> None:
-    with pytest.raises(KeyboardInterrupt) as interrupt, uninterrupted():
+def interrupted_within(done: list[str]) -> None:
+    with uninterrupted():
         signal.raise_signal(signal.SIGINT)
-        raise OSError("no space")
+        signal.raise_signal(signal.SIGINT)
+        done.append("whole")
+    done.append("more")
+
+
+def test_what_must_be_done_whole_is_ended_first() -> None:
+    done: list[str] = []
+    stops: list[str] = []
+    with graceful_interrupt(lambda reason: stops.extend([reason, *done])), pytest.raises(KeyboardInterrupt):
+        interrupted_within(done)
+    assert (stops, done) == (["interrupted", "whole"], ["whole"])
+
+
+@uninterrupted()
+def failed_and_interrupted() -> None:
+    signal.raise_signal(signal.SIGINT)
+    raise OSError("no space")
+
+
+def test_a_failure_within_stays_known() -> None:
+    with pytest.raises(KeyboardInterrupt) as interrupt:
+        failed_and_interrupted()
     assert isinstance(interrupt.value.__context__, OSError)

@@ -91,9 +91,10 @@ def test_ctrl_c_while_the_journal_is_released_waits(
         unlink(path)
         signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as within, pytest.raises(KeyboardInterrupt):
-        within.setattr(os, "unlink", interrupted)
+    monkeypatch.setattr(os, "unlink", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         study.ask(2)
+    monkeypatch.undo()
     assert [record.state for record in read_records(tmp_path)] == ["RUNNING", "RUNNING"]
     study.close()
     assert [record.state for record in read_records(tmp_path)] == ["FAIL", "FAIL"]
