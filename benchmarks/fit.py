@@ -163,9 +163,8 @@ def epoch_seconds(config: FitConfig, problem: FitData) -> float:
 
 def epoch_flops(config: FitConfig, problem: FitData) -> float:
     run = FusedRun([config], [problem.sides], problem)
-    form = run.write_gradient.__name__.removesuffix("_gradient")
     pair_noise = config.noise_per == "pair"
-    step = step_flops(form, run.group_size, problem.width, config.embedding_dim, run.batch, pair_noise=pair_noise)
+    step = step_flops(run.form, run.group_size, problem.width, config.embedding_dim, run.batch, pair_noise=pair_noise)
     return step * run.streams[0].blocks * run.groups
 
 

@@ -1,10 +1,13 @@
-"""The bilinear decoder of EmbedLLM for K fused members: parameters, exact noise, loss gradient in two algebraic forms.
+"""The bilinear decoder of EmbedLLM for K fused members: exact noise, and the loss gradient in two algebraic forms.
 
 Shapes: K members, M models, batches of B questions x G models, D encoding width, d embedding dimension (padded to the
 widest member; the padding is zero, has zero gradient, and so stays zero). With u = p * w (see `embedllm.model`):
 
     collapsed form   V = U W'  (G, D),   Z = X V' + offset          6 G D d + 4 B G D   FLOPs a step
     factor form      H = X W + b (B, d), Z = H U' + c               4 B D d + 6 B G d   (+ noise: 4 D d² + 4 G d²)
+
+The head's weights w may as well be folded into H: Z = (H * w) P' + c, which spares passes over the embeddings where a
+batch has fewer questions than models.
 
 Noise. The official code adds ε ~ N(0, α² I_D) to the encoding, drawn anew for every (model, question) pair, which adds
 v_m · ε to the log-odds. That is N(0, α² |v_m|²), independent over pairs, so one scalar η ~ N(0, 1) per pair,
@@ -13,118 +16,15 @@ the components of ε orthogonal to v_m averaged out: same expectation, lower var
 |v_m|² = u' (W'W) u.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from embedllm.flops import FORMS, forecast_flops
-from embedllm.model import EmbedLLM
+from embedllm.training.layout import Layout
 
-ALIGN = 16  # floats; segments start on cache lines
 TINY = 1e-12  # keeps |v| off zero in the noise gradient
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Where each parameter lies in a member's flat vector, so that the optimiser sees one vector per member."""
-
-    models: int
-    width: int
-    dim: int
-
-    @property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return {
-            "model_embeddings": (self.models, self.dim),
-            "projection": (self.width, self.dim),
-            "bias": (self.dim,),
-            "head_weight": (2, self.dim),
-            "head_bias": (2,),
-        }
-
-    @property
-    def size(self) -> int:
-        """Floats per member, padding included."""
-        return sum(_aligned(shape) for shape in self.shapes.values())
-
-    def views(self, flat: Tensor) -> dict[str, Tensor]:
-        """Named views of a (K, size) tensor, each of shape (K, *shape)."""
-        found, start = {}, 0
-        for name, shape in self.shapes.items():
-            found[name] = flat[:, start : start + _numel(shape)].unflatten(1, shape)
-            start += _aligned(shape)
-        return found
-
-    def initialise(self, flat: Tensor, dim: int, generator: torch.Generator) -> None:
-        """Fill one member's flat vector (size,) as the official code does: N(0, 1) embeddings, PyTorch's linear layers.
-
-        Drawn on the CPU at the member's own `dim`, so the start depends neither on the device nor on companions.
-        """
-        drawn = {
-            "model_embeddings": torch.randn(self.models, dim, generator=generator),
-            "projection": _uniform((self.width, dim), self.width, generator),
-            "bias": _uniform((dim,), self.width, generator),
-            "head_weight": _uniform((2, dim), dim, generator),
-            "head_bias": _uniform((2,), dim, generator),
-        }
-        flat.zero_()
-        for name, view in self.views(flat[None]).items():
-            view[0][..., : drawn[name].shape[-1]] = drawn[name].to(flat.device)
-
-    def collapse(self, flat: Tensor) -> tuple[Tensor, Tensor]:
-        """:meth:`EmbedLLM.collapse` of (K, size) members: V of shape (K, M, D) and offsets of shape (K, M)."""
-        views = self.views(flat)
-        head, head_bias = views["head_weight"], views["head_bias"]
-        scaled = views["model_embeddings"] * (head[:, 1:] - head[:, :1])
-        offset = torch.bmm(scaled, views["bias"][:, :, None])[:, :, 0] + (head_bias[:, 1:] - head_bias[:, :1])
-        return torch.bmm(scaled, views["projection"].mT), offset
-
-    def logits(self, flat: Tensor, sides: Sequence[Tensor]) -> list[Tensor]:
-        """Noise-free log-odds (K, Q, M) of (K, size) members on each of several sets of questions (Q, D).
-
-        In whichever form takes fewer FLOPs over all of them.
-        """
-        shape = self.models, self.width, self.dim, sum(len(questions) for questions in sides)
-        if min(FORMS, key=lambda form: forecast_flops(form, *shape)) == "collapsed":
-            weights, offset = self.collapse(flat)
-            stacked = offset.flatten(), weights.flatten(0, 1).T  # all members' models side by side
-            return [
-                torch.addmm(stacked[0], questions, stacked[1]).unflatten(1, offset.shape).transpose(0, 1)
-                for questions in sides
-            ]
-        views = self.views(flat)
-        head, head_bias = views["head_weight"], views["head_bias"]
-        scaled = views["model_embeddings"] * (head[:, 1:] - head[:, :1])
-        constant = (head_bias[:, 1:] - head_bias[:, :1])[:, :, None]
-        found = []
-        for questions in sides:
-            read = questions.expand(len(flat), *questions.shape)
-            projected = torch.baddbmm(views["bias"][:, None], read, views["projection"])
-            found.append(torch.baddbmm(constant, projected, scaled.mT))
-        return found
-
-    def export(self, flat: Tensor, dim: int) -> EmbedLLM:
-        """The member's model without padding, copied to the CPU; plain tensors, which autograd may use."""
-        views = {name: view[0] for name, view in self.views(flat[None]).items()}
-        cut = {name: view if name == "head_bias" else view[..., :dim] for name, view in views.items()}
-        with torch.inference_mode(False):
-            return EmbedLLM(**{name: view.detach().clone().contiguous().cpu() for name, view in cut.items()})
-
-
-def _numel(shape: tuple[int, ...]) -> int:
-    return int(torch.Size(shape).numel())
-
-
-def _aligned(shape: tuple[int, ...]) -> int:
-    return -(-_numel(shape) // ALIGN) * ALIGN
-
-
-def _uniform(shape: tuple[int, ...], fan_in: int, generator: torch.Generator) -> Tensor:
-    bound = fan_in**-0.5
-    return torch.rand(shape, generator=generator) * (2 * bound) - bound
 
 
 class Batch(NamedTuple):
@@ -168,26 +68,44 @@ class Group:
         self.to_head_wrong, self.to_head_right = (slopes["head_weight"][:, row : row + 1] for row in (0, 1))
         self.to_offset_wrong, self.to_offset_right = (slopes["head_bias"][:, row, None, None] for row in (0, 1))
 
-    def fold_head(self) -> tuple[Tensor, Tensor, Tensor]:
-        """U = P * w (K, G, d), w (K, 1, d) and c (K, 1, 1): the two-class head folded into the embeddings."""
-        difference = self.head_right - self.head_wrong
-        return self.embeddings * difference, difference, self.offset_right - self.offset_wrong
+    def head(self) -> tuple[Tensor, Tensor]:
+        """w (K, 1, d) and c (K, 1, 1): right minus wrong, of the two-class head's weights and of its offsets."""
+        return self.head_right - self.head_wrong, self.offset_right - self.offset_wrong
 
-    def write_head_gradient(self, into_scaled: Tensor, difference: Tensor, into_offset: Tensor) -> None:
-        """Gradients of the embeddings and of the head, whose two rows get opposite signs as in softmax."""
+    def write_scaled_gradient(self, into_scaled: Tensor, difference: Tensor, into_offset: Tensor) -> None:
+        """Gradients of the embeddings and of the head, where w was folded into the embeddings."""
+        self.spare_other_models()
+        torch.mul(into_scaled, difference, out=self.to_embeddings)
+        self.write_head_gradient(into_scaled.mul_(self.embeddings), into_offset)
+
+    def spare_other_models(self) -> None:
+        """No gradient for the models of other groups."""
         if self.to_others is not None:
             self.to_others.zero_()
-        torch.mul(into_scaled, difference, out=self.to_embeddings)
-        torch.sum(into_scaled.mul_(self.embeddings), 1, keepdim=True, out=self.to_head_right)
+
+    def write_head_gradient(self, into_difference: Tensor, into_offset: Tensor) -> None:
+        """Gradient of the head, whose two rows get opposite signs as in softmax; both are summed over all but K (d)."""
+        torch.sum(into_difference, 1, keepdim=True, out=self.to_head_right)
         torch.neg(self.to_head_right, out=self.to_head_wrong)
         torch.sum(into_offset, (1, 2), keepdim=True, out=self.to_offset_right)
         torch.neg(self.to_offset_right, out=self.to_offset_wrong)
 
 
+WriteGradient = Callable[[Group, Batch], None]
+
+
+def gradient_for(form: str, models: int, questions: int, *, pair_noise: bool) -> WriteGradient:
+    """What writes the gradient of batches of B questions x G models in a form of :data:`embedllm.flops.FORMS`."""
+    if form == "collapsed":
+        return collapsed_gradient
+    return factor_gradient if pair_noise or questions >= models else few_questions_gradient
+
+
 def collapsed_gradient(group: Group, batch: Batch) -> None:
     """Write the gradient of the batch's weighted mean cross-entropy into the group's gradient, collapsed form."""
     streams, batch_size = batch.questions.shape[:2]
-    scaled, difference, offset = group.fold_head()
+    difference, offset = group.head()
+    scaled = group.embeddings * difference
     members, models = scaled.shape[:2]
     stacked = (streams, members // streams * models, -1)  # the members of a stream as one tall matrix
     weights = torch.bmm(scaled, group.projection_t)
@@ -207,7 +125,7 @@ def collapsed_gradient(group: Group, batch: Batch) -> None:
     torch.bmm(into_weights.mT, scaled, out=group.to_projection)
     # Sums, because PyTorch multiplies member by member where the result lies among other parameters.
     torch.sum(scaled.mul_(into_offset), 1, keepdim=True, out=group.to_bias)
-    group.write_head_gradient(into_scaled, difference, into_offset)
+    group.write_scaled_gradient(into_scaled, difference, into_offset)
 
 
 def factor_gradient(group: Group, batch: Batch) -> None:
@@ -216,7 +134,8 @@ def factor_gradient(group: Group, batch: Batch) -> None:
     Every member projects its questions itself. Members of a stream read the same ones, without a copy for each.
     """
     streams, batch_size = batch.questions.shape[:2]
-    scaled, difference, offset = group.fold_head()
+    difference, offset = group.head()
+    scaled = group.embeddings * difference
     models = scaled.shape[1]
     projected = _project(group, batch.questions)
     pulled = torch.baddbmm(offset, projected, scaled.mT)
@@ -237,7 +156,26 @@ def factor_gradient(group: Group, batch: Batch) -> None:
         second_moment = torch.bmm(scaled.mT, scaled * noise_pull)
         _pull_projection(group, batch.questions, into_projected, torch.bmm(group.projection, second_moment))
     torch.sum(into_projected, 1, keepdim=True, out=group.to_bias)
-    group.write_head_gradient(into_scaled, difference, pulled)
+    group.write_scaled_gradient(into_scaled, difference, pulled)
+
+
+def few_questions_gradient(group: Group, batch: Batch) -> None:
+    """The same as :func:`factor_gradient` without noise per pair, w folded into H instead of the embeddings."""
+    streams, batch_size = batch.questions.shape[:2]
+    difference, offset = group.head()
+    models = group.embeddings.shape[1]
+    projected = _project(group, batch.questions)
+    scaled = projected * difference
+    pulled = torch.baddbmm(offset, scaled, group.embeddings.mT)
+    _output_gradient(pulled.view(streams, -1, batch_size, models).transpose(1, 2), batch, None)  # in place
+
+    group.spare_other_models()
+    torch.bmm(pulled.mT, scaled, out=group.to_embeddings)
+    into_scaled = torch.bmm(pulled, group.embeddings)
+    group.write_head_gradient(projected.mul_(into_scaled), pulled)
+    into_projected = into_scaled.mul_(difference)
+    _pull_projection(group, batch.questions, into_projected)
+    torch.sum(into_projected, 1, keepdim=True, out=group.to_bias)
 
 
 def _project(group: Group, questions: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from embedllm.data.splits import nested_subset
 from embedllm.errors import ConfigError, DataError
 from embedllm.flops import FORMS, padded_dim, step_flops
 from embedllm.model import EmbedLLM
-from embedllm.training.bilinear import Layout
 from embedllm.training.data import FitData, Sides
 from embedllm.training.fused import EpochEnd, FusedRun, Member
+from embedllm.training.layout import Layout
 
 if TYPE_CHECKING:
     from embedllm.data import Split

@@ -19,8 +19,9 @@ from embedllm.config import FitConfig
 from embedllm.flops import cheaper_form, padded_dim
 from embedllm.model import EmbedLLM
 from embedllm.training.batches import Batches
-from embedllm.training.bilinear import Group, Layout, collapsed_gradient, factor_gradient
+from embedllm.training.bilinear import Group, gradient_for
 from embedllm.training.data import FitData, Sides
+from embedllm.training.layout import Layout
 from embedllm.training.optimizer import learning_rates, make_adam
 from embedllm.training.scoring import loss_and_accuracy, scored_together, take_rows
 from embedllm.training.streams import Stream
@@ -78,8 +79,9 @@ class FusedRun:
 
         dim = padded_dim(max(config.embedding_dim for config in configs))
         self.layout = Layout(data.num_models, data.width, dim)
-        form = cheaper_form(self.group_size, data.width, dim, self.batch, pair_noise=self.noise_per == "pair")
-        self.write_gradient = collapsed_gradient if form == "collapsed" else factor_gradient
+        pair_noise = self.noise_per == "pair"
+        self.form = cheaper_form(self.group_size, data.width, dim, self.batch, pair_noise=pair_noise)
+        self.write_gradient = gradient_for(self.form, self.group_size, self.batch, pair_noise=pair_noise)
 
         streams: dict[tuple[int, bytes], Stream] = {}
         held_out: dict[bytes, Tensor] = {}

@@ -3,7 +3,7 @@
 import pytest
 
 from embedllm.config import FitConfig, preset
-from embedllm.flops import FORMS, epoch_flops, forecast_flops, padded_dim, step_flops
+from embedllm.flops import FORMS, cheaper_form, epoch_flops, forecast_flops, padded_dim, step_flops
 
 
 def test_an_epoch_is_steps_times_the_cheaper_form() -> None:
@@ -11,6 +11,12 @@ def test_an_epoch_is_steps_times_the_cheaper_form() -> None:
     step = min(step_flops(form, 10, 32, 64, 100, pair_noise=True) for form in FORMS)
     assert epoch_flops(config, 10, 32, 2000) == 20 * step
     assert epoch_flops(config.replace(training_questions=1001), 10, 32, 2000) == 11 * step
+
+
+def test_the_cheaper_form_is_chosen_by_flops() -> None:
+    assert cheaper_form(112, 768, 232, 18, pair_noise=False) == "factor"
+    assert cheaper_form(112, 768, 232, 512, pair_noise=True) == "collapsed"
+    assert step_flops("collapsed", 112, 768, 232, 18, pair_noise=True) == 6 * 112 * 768 * 232 + 4 * 18 * 112 * 768
 
 
 def test_groups_of_models_take_as_many_steps_more() -> None:

@@ -6,20 +6,26 @@ import pytest
 import torch
 from torch.nn import functional
 
-from embedllm.flops import cheaper_form, forecast_flops, step_flops
 from embedllm.model import EmbedLLM
 from embedllm.training.bilinear import (
     Batch,
     Group,
-    Layout,
     collapsed_gradient,
     factor_gradient,
+    few_questions_gradient,
+    gradient_for,
 )
+from embedllm.training.layout import Layout
 from tests.embedllm.training.naive import NaiveEmbedLLM, pairs_of
 
 MODELS, WIDTH, DIM, BATCH = 7, 12, 5, 9
 DIMS = (DIM, 3)  # the second member is narrower, so its columns are padded
 FORMS = pytest.mark.parametrize("write_gradient", [collapsed_gradient, factor_gradient])
+WITHOUT_NOISE = [collapsed_gradient, factor_gradient, few_questions_gradient]
+ALL = pytest.mark.parametrize(
+    ("write_gradient", "noise"),
+    [*((form, False) for form in WITHOUT_NOISE), (collapsed_gradient, True), (factor_gradient, True)],
+)
 
 
 def members() -> tuple[Layout, torch.Tensor]:
@@ -66,7 +72,7 @@ def naive_gradient(naive: NaiveEmbedLLM, questions: torch.Tensor, target: torch.
     )
 
 
-@FORMS
+@pytest.mark.parametrize("write_gradient", WITHOUT_NOISE)
 def test_one_step_without_noise_equals_the_official_step(write_gradient):
     layout, flat = members()
     batch = some_batch()
@@ -77,10 +83,10 @@ def test_one_step_without_noise_equals_the_official_step(write_gradient):
         assert_close(layout.export(gradient[member], dim), expected, 1e-6)
 
 
-@FORMS
-def test_padding_of_a_narrower_member_gets_zero_gradient(write_gradient):
+@ALL
+def test_padding_of_a_narrower_member_gets_zero_gradient(write_gradient, noise):
     layout, flat = members()
-    views = layout.views(gradient_of(write_gradient, layout, flat, some_batch(noise=True)))
+    views = layout.views(gradient_of(write_gradient, layout, flat, some_batch(noise=noise)))
     for name in ("model_embeddings", "projection", "bias", "head_weight"):
         assert torch.count_nonzero(views[name][1][..., DIMS[1] :]) == 0, name
 
@@ -110,6 +116,19 @@ def test_both_forms_agree_with_noise():
     views = [layout.views(form) for form in forms]
     for name in views[0]:
         torch.testing.assert_close(views[0][name], views[1][name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("form", "questions", "pair_noise", "function"),
+    [
+        ("collapsed", 3, False, collapsed_gradient),
+        ("factor", 8, False, factor_gradient),
+        ("factor", 3, True, factor_gradient),
+        ("factor", 3, False, few_questions_gradient),
+    ],
+)
+def test_the_head_is_folded_into_the_smaller_side(form, questions, pair_noise, function):
+    assert gradient_for(form, 8, questions, pair_noise=pair_noise) is function
 
 
 def test_scalar_noise_has_the_distribution_of_the_official_noise():
@@ -150,25 +169,23 @@ def test_expected_gradient_equals_the_official_one_and_varies_less(write_gradien
 
 
 @pytest.mark.parametrize("groups", [2, 3])
-@FORMS
-def test_group_gradients_add_up_to_the_gradient_of_all_models(write_gradient, groups):
+@ALL
+def test_group_gradients_add_up_to_the_gradient_of_all_models(write_gradient, noise, groups):
     layout, flat = members()
-    batch = some_batch(noise=True)
+    batch = some_batch(noise=noise)
     whole = layout.views(gradient_of(write_gradient, layout, flat, batch))
     total = torch.zeros_like(flat)
     for number in range(groups):
         part = torch.full_like(flat, math.nan)
-        cells = [getattr(batch, name)[:, :, number::groups] for name in ("target", "scale", "noise")]
-        write_gradient(
-            Group(layout, flat, part, number, groups), Batch(batch.questions, *cells[:2], batch.noise_level, cells[2])
-        )
+        cells = {name: getattr(batch, name) for name in ("target", "scale", "noise")}
+        own = {name: None if cell is None else cell[:, :, number::groups] for name, cell in cells.items()}
+        write_gradient(Group(layout, flat, part, number, groups), batch._replace(**own))
         total += part
     for name, view in layout.views(total).items():
         torch.testing.assert_close(view, whole[name], rtol=1e-5, atol=1e-6, msg=name)
 
 
-@pytest.mark.parametrize("noise", [False, True])
-@FORMS
+@ALL
 def test_members_that_share_a_stream_have_the_gradients_of_members_with_a_copy_of_it(write_gradient, noise):
     layout, two = members()
     flat = torch.cat([two, two.flip(0) + 0.1])
@@ -181,30 +198,3 @@ def test_members_that_share_a_stream_have_the_gradients_of_members_with_a_copy_o
     copied = Batch(copies[0], copies[1], copies[2], level, copies[3])  # type: ignore[arg-type]
     found, wanted = (gradient_of(write_gradient, layout, flat, batch) for batch in (shared, copied))
     torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6, equal_nan=True)
-
-
-def test_members_are_collapsed_together_as_each_alone():
-    layout, flat = members()
-    weights, offset = layout.collapse(flat)
-    for member, dim in enumerate(DIMS):
-        alone = layout.export(flat[member], dim).collapsed
-        torch.testing.assert_close((weights[member], offset[member]), alone, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("questions", [2, 200])
-def test_log_odds_are_the_models_own_in_both_forms(questions: int):
-    layout, flat = members()
-    encodings = torch.randn(questions, layout.width, generator=torch.Generator().manual_seed(5))
-    shape = layout.models, layout.width, layout.dim, questions
-    cheaper = min(("factor", "collapsed"), key=lambda form: forecast_flops(form, *shape))
-    assert cheaper == ("factor" if questions == 2 else "collapsed")
-    found = torch.cat(layout.logits(flat, encodings.tensor_split(2)), dim=1)
-    for member, dim in enumerate(DIMS):
-        wanted = torch.from_numpy(layout.export(flat[member], dim).logits(encodings.numpy())).T
-        torch.testing.assert_close(found[member], wanted, rtol=1e-5, atol=1e-5)
-
-
-def test_the_cheaper_form_is_chosen_by_flops():
-    assert cheaper_form(112, 768, 232, 18, pair_noise=False) == "factor"
-    assert cheaper_form(112, 768, 232, 512, pair_noise=True) == "collapsed"
-    assert step_flops("collapsed", 112, 768, 232, 18, pair_noise=True) == 6 * 112 * 768 * 232 + 4 * 18 * 112 * 768

@@ -11,8 +11,8 @@ from torch.nn import functional
 from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
 from embedllm.training import FitData, fit, fit_many, fusible_groups
-from embedllm.training.bilinear import Layout
 from embedllm.training.fused import FusedRun, clock_of
+from embedllm.training.layout import Layout
 from tests.embedllm.training.conftest import MODELS, TRAIN, VAL, planted
 from tests.embedllm.training.naive import NaiveEmbedLLM, pairs_of
 

@@ -13,7 +13,7 @@ from embedllm.data.matrix import CorrectnessMatrix
 from embedllm.data.simulate import simulate
 from embedllm.data.splits import Split, random_split
 from embedllm.training import FitData, batches, fit_many, scoring
-from embedllm.training.bilinear import Layout
+from embedllm.training.layout import Layout
 from tune.planning.memory import (
     CUDA_CONTEXT,
     GATHERED,
