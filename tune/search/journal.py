@@ -10,6 +10,7 @@ from typing import Any
 from optuna.storages.journal import JournalFileBackend
 
 from embedllm.errors import ConfigError
+from tune.interrupt import uninterrupted
 
 
 class BatchedJournal(JournalFileBackend):
@@ -84,7 +85,9 @@ class BatchedJournal(JournalFileBackend):
     def _write(self, logs: list[dict[str, Any]]) -> None:
         size = os.path.getsize(self._file_path)
         try:
-            super().append_logs(logs)
+            # Cut short by Ctrl-C, Optuna's lock would stay, or fail to be released as if the disk had failed.
+            with uninterrupted():
+                super().append_logs(logs)
         except OSError as error:
             # A full disk may have taken half of it; nothing that follows could be read.
             os.truncate(self._file_path, size)

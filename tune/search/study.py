@@ -191,7 +191,7 @@ class SweepStudy:
 
     @contextmanager
     def _batch(self) -> Iterator[None]:
-        # Cut short, Optuna's lock fails to be released or stays, and memory knows operations the file does not.
+        # Cut short, memory would know operations that the file does not.
         with uninterrupted(), self._told():
             self._storage.get_all_studies()  # reads the whole file, as a batch requires
             with self._journal.batch():
