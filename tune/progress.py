@@ -48,6 +48,8 @@ class ProgressLine(LiveLine):
         super().__init__(total, done, console=console, clock=clock)
         self.pruned = 0
         self.best = best
+        self._baseline_trains = False
+        self._baseline_finish = self._start
         self._objective = objective
         self._objectives = objectives
         self._front = pareto_front(earlier, objectives) if objectives else []
@@ -55,9 +57,14 @@ class ProgressLine(LiveLine):
 
     def trial_started(self, record: TrialRecord) -> None:
         self._begin()
+        if record.role == "baseline":
+            self._baseline_trains = True
 
     def trial_finished(self, record: TrialRecord) -> None:
         if record.role == "baseline":
+            self._baseline_trains = False
+            self._baseline_finish = self._clock()
+            self._changed = True
             return
         failed = record.state == "FAIL"
         if not failed:
@@ -74,8 +81,8 @@ class ProgressLine(LiveLine):
         return full if width is None or full.cell_len <= width else self._compose(with_configuration=False)
 
     def _compose(self, *, with_configuration: bool) -> Text:
-        now = self._last_finish if self.done >= self.total else self._clock()
-        elapsed = now - self._start
+        reached = self.done >= self.total
+        elapsed = (self._last_finish if reached else self._clock()) - self._start
         parts = [Text(f"{self.done}/{self.total} trials", style="bold")]
         if self.pruned:
             parts.append(Text(f"{self.pruned} pruned", style="yellow"))
@@ -88,17 +95,19 @@ class ProgressLine(LiveLine):
             label = f": {config_label(self.best.config)}" if with_configuration else ""
             best = Text.assemble(f"best {self._objective} ", (f"{value:.4f}", "bold green"))
             parts.append(best.append(f" (trial {self.best.trial}{label})"))
-        finished = self.done - self._done_before
-        if finished and elapsed > 0:
-            rate = finished / elapsed
+        rate = (self.done - self._done_before) / elapsed if elapsed > 0 else 0.0
+        if rate:
             parts.append(Text(rate_text(rate, "trial")))
-            if self.done < self.total:
-                parts.append(Text(f"{clock_text((self.total - self.done) / rate)} left"))
-            else:
-                parts.append(Text(f"took {clock_text(elapsed)}"))
-        elif self.done < self.total:
-            parts.append(Text(f"{clock_text(elapsed)} elapsed"))
+        if not reached:
+            parts.append(Text(f"{clock_text((self.total - self.done) / rate)} left" if rate else self._elapsed()))
+        elif self._baseline_trains and self._within:  # on a large pool long after the trials
+            parts += [Text("the paper's recipe still trains"), Text(self._elapsed())]
+        elif rate:
+            parts.append(Text(f"took {clock_text(max(self._last_finish, self._baseline_finish) - self._start)}"))
         return joined(parts)
+
+    def _elapsed(self) -> str:
+        return f"{clock_text(self._clock() - self._start)} elapsed"
 
     def _is_best(self, record: TrialRecord) -> bool:
         value = record.metrics.get(self._objective)

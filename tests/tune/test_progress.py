@@ -70,6 +70,32 @@ def test_speed_leaves_out_start_up_and_what_follows_the_last_trial() -> None:
     assert progress.line().plain.endswith("2.0 trials/s · took 0:01")
 
 
+def test_a_baseline_that_outlasts_the_trials_is_told() -> None:
+    clock, console = Clock(), plain_console()
+    baseline = TrialRecord(0, "COMPLETE", CONFIG, role="baseline", metrics={"val_log_loss": 0.6})
+    with ProgressLine(1, "val_log_loss", console=console, clock=clock) as progress:
+        progress.trial_started(baseline)
+        clock.now += 2
+        progress.trial_finished(trial(0))
+        clock.now += 58
+        assert progress.line().plain.endswith("2.0 s/trial · the paper's recipe still trains · 1:00 elapsed")
+        clock.now += 30
+        progress.trial_finished(baseline)
+        clock.now += 5
+    first, last = text_of(console).splitlines()
+    assert first.endswith("the paper's recipe still trains · 0:02 elapsed")
+    assert last.endswith("2.0 s/trial · took 1:30")
+
+
+def test_a_resumed_sweep_may_have_only_the_baseline_left() -> None:
+    clock = Clock()
+    with ProgressLine(4, "val_log_loss", console=plain_console(), done=4, clock=clock) as progress:
+        progress.trial_started(TrialRecord(0, "RUNNING", CONFIG, role="baseline"))
+        clock.now += 7
+        assert progress.line().plain == "4/4 trials · the paper's recipe still trains · 0:07 elapsed"
+    assert progress.line().plain == "4/4 trials"
+
+
 @pytest.mark.parametrize(
     ("finished", "seconds", "expected"),
     [

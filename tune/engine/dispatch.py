@@ -171,8 +171,10 @@ class Dispatcher:
         in_flight = self._in_flight()
         needed = self._target - self._finished - in_flight
         missing = bool(self._queue) or (needed > 0 and not self._exhausted)
-        if missing and self._deadline is not None and time.monotonic() >= self._deadline:
+        if self.stopped is None and missing and self._deadline is not None and time.monotonic() >= self._deadline:
             self.stop(f"the time budget of {self._config.time_budget:g} s is spent")
+            if self._running:
+                logger.warning("%s; the running packs are finished first (Ctrl-C twice aborts)", self.stopped)
         elif missing and self._failed >= max(self._target, GENERATION):
             self.stop(f"{self._failed} trials failed")
         if self._queue or not missing or self.stopped is not None:

@@ -139,7 +139,7 @@ def at(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 
 
 def test_no_pack_is_started_after_the_time_budget_however_many_are_queued(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     at(monkeypatch, 0.0)
     with SweepStudy(tmp_path, SweepConfig(trials=30, time_budget=5.0, sampler="random"), 1000) as study:
@@ -150,7 +150,11 @@ def test_no_pack_is_started_after_the_time_budget_however_many_are_queued(
         at(monkeypatch, 6.0)
         subject.finished("first", train(order.pack))
         assert subject.next_order("second") is None
+        assert subject.next_order("second") is None
         assert subject.stopped == "the time budget of 5 s is spent"
+    assert caplog.messages == [
+        "the time budget of 5 s is spent; the running packs are finished first (Ctrl-C twice aborts)"
+    ]
 
 
 def test_a_budget_that_ends_while_the_last_pack_trains_stops_nothing(
