@@ -102,7 +102,10 @@ class Program:
                 f"error: a file nests its values too deeply to be read ({error}); --debug shows which", file=sys.stderr
             )
             return EXIT_ERROR
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            # Python wraps whatever ends the making of a class, such as Ctrl-C during an import, in a RuntimeError.
+            if not any(isinstance(found, KeyboardInterrupt) for found in (error, error.__cause__)):
+                raise
             print("interrupted", file=sys.stderr)
             return EXIT_INTERRUPTED
 

@@ -71,10 +71,25 @@ def test_a_full_disk_is_told_in_one_line(program: Make, capsys: pytest.CaptureFi
 def test_a_bug_is_not_hidden(program: Make) -> None:
     with pytest.raises(ZeroDivisionError):
         program(fail_with(ZeroDivisionError())).main(["data", "boil", "egg"])
+    with pytest.raises(RuntimeError):
+        program(fail_with(RuntimeError())).main(["data", "boil", "egg"])
 
 
 def test_interrupt(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
     assert program(fail_with(KeyboardInterrupt())).main(["data", "boil", "egg"]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+def interrupted_while_importing() -> None:
+    class Part:
+        def __set_name__(self, owner: type, name: str) -> None:
+            raise KeyboardInterrupt
+
+    type("Whole", (), {"part": Part()})
+
+
+def test_interrupt_while_a_class_is_made(program: Make, capsys: pytest.CaptureFixture[str]) -> None:
+    assert program(interrupted_while_importing).main(["data", "boil", "egg"]) == 130
     assert capsys.readouterr().err == "interrupted\n"
 
 
