@@ -70,17 +70,21 @@ class BatchedJournal(JournalFileBackend):
 
     @contextmanager
     def batch(self) -> Iterator[None]:
-        """Hold operations back until the end of the block. The storage must have read the whole file before."""
-        self._pending, self._base = [], self._seen
-        try:
-            yield
-        finally:
-            # Written even if the block fails: the storage in memory has applied these operations already.
-            pending, self._pending = self._pending, None
-            self._seen += len(pending)
-            if pending:
-                self._write(pending)
-                self._offset = os.path.getsize(self._file_path)
+        """Hold operations back until the end of the block. The storage must have read the whole file before.
+
+        Ctrl-C waits as long: cut short, memory would know operations that the file does not.
+        """
+        with uninterrupted():
+            self._pending, self._base = [], self._seen
+            try:
+                yield
+            finally:
+                # Written even if the block fails: the storage in memory has applied these operations already.
+                pending, self._pending = self._pending, None
+                self._seen += len(pending)
+                if pending:
+                    self._write(pending)
+                    self._offset = os.path.getsize(self._file_path)
 
     def _write(self, logs: list[dict[str, Any]]) -> None:
         size = os.path.getsize(self._file_path)

@@ -16,7 +16,6 @@ from embedllm.config import FitConfig
 from embedllm.errors import ConfigError, EmbedLLMError
 from embedllm.visible import shell_word
 from tune.config import SweepConfig
-from tune.interrupt import uninterrupted
 from tune.records import TrialRecord
 from tune.results.scores import write_scores
 from tune.search.journal import BatchedJournal, repair_journal
@@ -191,11 +190,9 @@ class SweepStudy:
 
     @contextmanager
     def _batch(self) -> Iterator[None]:
-        # Cut short, memory would know operations that the file does not.
-        with uninterrupted(), self._told():
-            self._storage.get_all_studies()  # reads the whole file, as a batch requires
-            with self._journal.batch():
-                yield
+        self._storage.get_all_studies()  # reads the whole file, as a batch requires
+        with self._told(), self._journal.batch():
+            yield
 
     @contextmanager
     def _told(self) -> Iterator[None]:
