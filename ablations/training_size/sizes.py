@@ -88,7 +88,7 @@ def candidates(recipe: FitConfig, count: int) -> list[FitConfig]:
     generator = np.random.default_rng(0)
     found = [recipe]
     for _ in range(count - 1):
-        dimension, rate, decay, noise = generator.random(4)
+        dimension, rate, decay, noise = generator.random(4).tolist()  # plain numbers, as a file would hold them
         found.append(
             recipe.replace(
                 embedding_dim=round(8 * 32**dimension),  # 8 to 256, every doubling as likely

@@ -135,7 +135,8 @@ class FusedRun:
         self.streams = list(dict.fromkeys(member.stream for member in self.members))
         counts = [sum(member.stream is stream for member in self.members) for stream in self.streams]
         self.leading = list(itertools.accumulate(counts))  # members of the first 1, 2… streams
-        noise_level = torch.tensor([member.config.noise for member in self.members], device=device)
+        # The type is named: of a NumPy float, PyTorch would make float64.
+        noise_level = torch.tensor([member.config.noise for member in self.members], dtype=torch.float32, device=device)
         self.batches = Batches(self.data, self.streams, counts, noise_level, noise_per=self.noise_per)
         self.views = [
             [

@@ -97,7 +97,7 @@ class TableAdam:
         self._tables: tuple[Tensor, Tensor] | None = (parameters, gradient)
         self._first = torch.zeros_like(parameters)
         self._second = torch.zeros_like(parameters)
-        self._weight_decay = torch.tensor(weight_decay, device=parameters.device)[:, None]
+        self._weight_decay = torch.tensor(weight_decay, dtype=torch.float32, device=parameters.device)[:, None]
         self._counts = [0] * len(parameters)
 
     def release(self) -> None:
@@ -131,7 +131,8 @@ class TableAdam:
             roots.append(math.sqrt(1 - SECOND_DECAY ** self._counts[row]))
         # From pinned memory, the copy is queued behind the kernels, and nothing waits for them.
         on_gpu = self._first.device.type == "cuda"
-        return torch.tensor([sizes, roots], pin_memory=on_gpu)[:, :, None].to(self._first.device, non_blocking=True)
+        corrections = torch.tensor([sizes, roots], dtype=torch.float32, pin_memory=on_gpu)
+        return corrections[:, :, None].to(self._first.device, non_blocking=True)
 
 
 def learning_rates(schedule: str, peak: float, steps: int) -> list[float]:

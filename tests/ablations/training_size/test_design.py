@@ -24,6 +24,8 @@ def test_tuning_tries_the_same_candidates_at_all_sizes(pool, config):
             recipe = cell.config.replace(seed=0, training_questions=None)
             tried.setdefault(cell.factors["candidate"], set()).add(recipe)
     assert [len(recipes) for recipes in tried.values()] == [1, 1, 1]
+    numbers = [value for recipes in tried.values() for value in vars(*recipes).values() if isinstance(value, float)]
+    assert {type(value) for value in numbers} == {float}
     assert sum(cell.method == "embedllm" for cell in plan.cells) == 3 * 3 * 2
     assert sum(cell.method == "knn" for cell in plan.cells) == 3 * 2
 

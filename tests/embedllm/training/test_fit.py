@@ -46,6 +46,19 @@ def test_sixteen_fused_members_equal_sixteen_single_fits(problem: FitData, chang
         assert_same(alone, fused)
 
 
+@pytest.mark.parametrize(("form", "dim"), [("collapsed", 150), ("factor", 6)])
+def test_numpy_numbers_are_as_good_as_plain_ones(form: str, dim: int):
+    generator = torch.Generator().manual_seed(0)
+    encodings = torch.randn(300, 200, generator=generator)
+    target = (torch.rand(300, 60, generator=generator) > 0.5).float()
+    problem = FitData(encodings, target, weight=None, num_train=200)
+    plain = BASE.replace(embedding_dim=dim, batch_questions=100, epochs=2)
+    names = ("noise", "learning_rate", "weight_decay")
+    numpy = plain.replace(**{name: np.float64(getattr(plain, name)) for name in names})
+    assert FusedRun([numpy], [problem.sides], problem).form == form
+    assert_same(fit(plain, problem), fit(numpy, problem), tolerance=0)
+
+
 @pytest.mark.parametrize("model_groups", [1, 3])
 @pytest.mark.parametrize("counts", [(4,), (3, 3), (3, 1)])
 def test_members_that_share_a_stream_equal_single_fits(problem: FitData, model_groups: int, counts: tuple[int, ...]):
