@@ -2,6 +2,7 @@
 
     python -m benchmarks.overhead DATA                      # a folder written by `embedllm data import`
     python -m benchmarks.overhead DATA --trials 16 --rounds 1 --which ours optuna
+    python -m benchmarks.overhead DATA --preset paper       # every trial by the official recipe
 
 - ours: `python -m tune run` as a user runs it: MLflow, the paper recipe as baseline, the winner on the test questions,
   figures and report included, which the others leave out.
@@ -42,13 +43,14 @@ def main() -> None:
     parser.add_argument("data", metavar="DATA")
     parser.add_argument("--trials", type=int, default=128)
     parser.add_argument("--seeds", type=int, nargs="+", default=[3, 1])
+    parser.add_argument("--preset", choices=["fast", "paper"], default="fast", help="what a trial is a fit of")
     parser.add_argument("--rounds", type=int, default=3, help="measurements of ours and optuna; ray tune gets one")
     parser.add_argument("--which", nargs="+", choices=WHICH, default=WHICH)
     parser.add_argument("--measure", choices=WHICH[1:], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
         search = {"ray tune": ray_tune, "optuna": plain_optuna}[args.measure]
-        print(json.dumps(search(args.data, args.trials, args.seeds[0])))
+        print(json.dumps(search(args.data, args.trials, args.seeds[0], args.preset)))
         return
     print("| seeds | engine | wall | before | trials | after | training | best val log-loss |")
     print("|---|---|---|---|---|---|---|---|")
@@ -57,7 +59,7 @@ def main() -> None:
         for number in range(args.rounds):  # in turns, so that a slow spell of the machine meets all
             for which, results in runs.items():
                 if which != "ray tune" or number == 0:
-                    results.append(measured(which, args.data, args.trials, seeds))
+                    results.append(measured(which, args.data, args.trials, seeds, args.preset))
         for which, results in runs.items():
             results.sort(key=lambda run: run["wall"])
             run = results[len(results) // 2]
@@ -74,12 +76,13 @@ def main() -> None:
                     print(f"\n{seeds} seeds: ours is {ratio:.2f} x faster than {which}\n", flush=True)
 
 
-def measured(which: str, data: str, trials: int, seeds: int) -> dict[str, Any]:
+def measured(which: str, data: str, trials: int, seeds: int, preset: str) -> dict[str, Any]:
     """One search in a process of its own; seconds count from its start, Python's own and all imports included."""
     with tempfile.TemporaryDirectory() as folder:
-        words = ["-m", "benchmarks.overhead", data, "--measure", which, "--trials", str(trials), "--seeds", str(seeds)]
+        size = ["--trials", str(trials), "--seeds", str(seeds), "--preset", preset]
+        words = ["-m", "benchmarks.overhead", data, "--measure", which, *size]
         if which == "ours":
-            words = ["-m", "tune", "run", data, "--trials", str(trials), "--seeds", str(seeds)]
+            words = ["-m", "tune", "run", data, *size]
             words += ["--out", f"{folder}/sweep", "--split", "random", "--space.encoder", "lsa", "--sampler", "random"]
         began = time.time()
         done = subprocess.run(
@@ -102,7 +105,7 @@ def ours(sweep: Path) -> dict[str, Any]:
     return times(study) | {"training": training}
 
 
-def ray_tune(data: str, trials: int, seeds: int) -> dict[str, Any]:
+def ray_tune(data: str, trials: int, seeds: int, preset: str) -> dict[str, Any]:
     import optuna
     import ray
     from ray import tune
@@ -114,7 +117,9 @@ def ray_tune(data: str, trials: int, seeds: int) -> dict[str, Any]:
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     callback = MLflowLoggerCallback(tracking_uri=f"sqlite:///{folder}/mlflow.db", experiment_name="stock")
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(trainable, problem=problem_of(data), seeds=seeds), {"cpu": 1}),
+        tune.with_resources(
+            tune.with_parameters(trainable, problem=problem_of(data), seeds=seeds, preset=preset), {"cpu": 1}
+        ),
         tune_config=tune.TuneConfig(
             search_alg=OptunaSearch(
                 ask,
@@ -136,7 +141,7 @@ def ray_tune(data: str, trials: int, seeds: int) -> dict[str, Any]:
     return times(study) | {"training": float(results.get_dataframe()["training"].sum())}
 
 
-def plain_optuna(data: str, trials: int, seeds: int) -> dict[str, Any]:
+def plain_optuna(data: str, trials: int, seeds: int, preset: str) -> dict[str, Any]:
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -144,7 +149,7 @@ def plain_optuna(data: str, trials: int, seeds: int) -> dict[str, Any]:
     training = []
 
     def objective(trial: "optuna.Trial") -> float:
-        loss, seconds = judged(ask(trial), problem, seeds)
+        loss, seconds = judged(ask(trial), problem, seeds, preset)
         training.append(seconds)
         return loss
 
@@ -153,10 +158,10 @@ def plain_optuna(data: str, trials: int, seeds: int) -> dict[str, Any]:
     return times(study) | {"training": sum(training)}
 
 
-def trainable(config: dict[str, Any], problem: "FitData", seeds: int) -> None:
+def trainable(config: dict[str, Any], problem: "FitData", seeds: int, preset: str) -> None:
     from ray import tune
 
-    loss, seconds = judged(config, problem, seeds)
+    loss, seconds = judged(config, problem, seeds, preset)
     tune.report({"val_log_loss": loss, "training": seconds})
 
 
@@ -171,15 +176,17 @@ def ask(trial: "optuna.Trial") -> dict[str, Any]:
     }
 
 
-def judged(values: dict[str, Any], problem: "FitData", seeds: int) -> tuple[float, float]:
+def judged(values: dict[str, Any], problem: "FitData", seeds: int, preset: str) -> tuple[float, float]:
     """Mean over seeds of the best validation log-loss, one `fit` after the other, and the seconds they took."""
-    from embedllm import fit, preset
+    from embedllm import fit
+    from embedllm.config import PRESETS
 
     began = time.perf_counter()
     values = dict(values)
-    config = preset("fast").replace(
-        encoder="lsa", batch_questions=128, training_questions=round(values.pop("share") * problem.num_train), **values
-    )
+    if preset == "fast":
+        values["batch_questions"] = 128  # as the engine has it on as little data
+    training_questions = round(values.pop("share") * problem.num_train)
+    config = PRESETS[preset].replace(encoder="lsa", training_questions=training_questions, **values)
     losses = []
     for seed in range(seeds):
         result = fit(config.replace(seed=seed), problem)

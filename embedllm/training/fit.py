@@ -1,7 +1,6 @@
 """`fit_many`: train any list of configurations, fused where they can be; `fit` is the list of one."""
 
-import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,9 +22,9 @@ if TYPE_CHECKING:
 PADDING_COST = 1.5
 """Members are fused while padding to the widest embedding costs the narrowest at most this many times its FLOPs."""
 
-CACHED = 12 << 20
-"""Bytes that members fused on a CPU may touch in a step. Beyond its cache they wait for memory: 12 members of the
-paper's recipe took 1.4 times as long together as four by four."""
+CACHED = 14 << 20
+"""Bytes that members fused on a CPU may touch in a step, for each of at most two threads: four of the paper's recipe.
+Beyond the cache they wait for memory, and how much that costs depends on the machine (`benchmarks.shapes`)."""
 
 
 @dataclass(frozen=True)
@@ -138,33 +137,59 @@ def fusible_groups(
         groups[-1].append(index)
     if data.device.type != "cpu":
         return groups
+    streams = [(config.seed, id(side.train)) for config, side in zip(configs, rows, strict=True)]
     return [
-        part for group in groups for part in _cached_parts(group, configs, data, shapes[group[0]][0], seeds_together)
+        part
+        for group in groups
+        for part in _cached_parts(group, configs, streams, data, shapes[group[0]][0], seeds_together)
     ]
 
 
 def _cached_parts(
-    group: list[int], configs: Sequence[FitConfig], data: FitData, questions: int, seeds_together: bool
+    group: list[int],
+    configs: Sequence[FitConfig],
+    streams: Sequence[Hashable],
+    data: FitData,
+    questions: int,
+    seeds_together: bool,
 ) -> list[list[int]]:
-    """A group in parts whose parameters, moments and batches of `questions` fit in the cache.
+    """A group in parts of about equal size whose parameters, moments and batches of `questions` fit in the cache.
 
-    The seeds of a configuration stay in one part as far as they fit: streams of equally many members share batches.
+    Members of one stream read the same questions and noise: they stay in one part as far as they fit, or, where the
+    seeds of a configuration must not be parted, those do. Streams share their batches only in a part where each has
+    equally many members.
     """
+    cache = CACHED * min(torch.get_num_threads(), 2)
     dim = padded_dim(configs[group[-1]].embedding_dim)
     state = 4 * Layout(data.num_models, data.width, dim).size
-    most = max(1, CACHED // (4 * (state + questions * data.width)))
-    most = -(-len(group) // -(-len(group) // most))  # parts of equal size
+    bundles: dict[Hashable, list[int]] = {}
+    for index in group:
+        kept = configs[index].replace(seed=0) if seeds_together else streams[index]
+        bundles.setdefault(kept, []).append(index)
+
+    def fits(members: Sequence[int]) -> bool:
+        read = questions * data.width * len({streams[index] for index in members})
+        return 4 * (state * len(members) + read) <= cache
+
+    order = [index for bundle in bundles.values() for index in bundle]
+    fewest = -(-4 * state * len(order) // cache)
+    count = next((count for count in range(fewest, len(order)) if all(map(fits, _evenly(order, count)))), len(order))
+    most = -(-len(order) // count)  # of members in a part
     parts: list[list[int]] = []
-    for _, same in itertools.groupby(group, key=lambda index: configs[index].replace(seed=0)):
-        seeds = list(same)
-        size = len(seeds) if seeds_together else -(-len(seeds) // -(-len(seeds) // most))
-        for start in range(0, len(seeds), size):
-            piece = seeds[start : start + size]
-            if parts and len(parts[-1]) + len(piece) <= most:
+    length = 0
+    for bundle in sorted(bundles.values(), key=len):
+        for piece in [bundle] if seeds_together else _evenly(bundle, -(-len(bundle) // most)):
+            if len(piece) == length and len(parts[-1]) + length <= most:
                 parts[-1] += piece
             else:
                 parts.append(piece)
+                length = len(piece)
     return parts
+
+
+def _evenly(members: list[int], count: int) -> list[list[int]]:
+    """`members` in `count` runs whose lengths differ by one at most."""
+    return [part.tolist() for part in np.array_split(members, count)]
 
 
 def _flops(config: FitConfig, data: FitData, batch_shape: tuple[int, int]) -> int:

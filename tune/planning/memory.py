@@ -30,8 +30,9 @@ STATE_VECTORS = 5
 SCRATCH_VECTORS = 1
 """The same in a step of the optimizer on a GPU, which takes all members at once: Adam's denominators."""
 
-NOISE_CHUNK = 1 << 18
-"""Standard normals drawn at once for a stream of batches, as in `embedllm.training.streams`."""
+NOISE_CHUNK, NOISE_TABLE = 1 << 15, 1 << 20
+"""Standard normals drawn at once for a stream of batches, and of the table that noise per question is cut from on a
+CPU, as in `embedllm.training.streams`."""
 
 GATHERED = 1 << 18
 """Floats of encodings gathered at once for all streams, as in `embedllm.training.batches`."""
@@ -122,6 +123,8 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
     shared = len(set(of_stream)) == 1 and (max(of_stream) == 1 or pair_noise or not noisy)
     per_block = groups * questions * group if pair_noise else questions * width
     noise = streams * max(NOISE_CHUNK, per_block) if noisy else 0
+    if noisy and not pair_noise and not gpu:
+        noise += streams * NOISE_TABLE
     labels = 2 if shape.weighted else 1
     blocks = -(-max(subsets) // questions)
     chunk = max(1, GATHERED // ((streams if shared else members) * questions * width))
@@ -141,8 +144,9 @@ def pack_memory(configs: Sequence[FitConfig], seeds: int, shape: DataShape, *, g
     else:
         noise_terms = 2 * dim * dim + 2 * width * dim if pair_noise else 0
         step = members * (2 * questions * dim + 4 * group * dim + outputs + noise_terms)
-    # A chunk is gathered while the last step's views still hold the one before.
-    batch = max(held + step, gathered + held * (blocks > chunk))
+    # A chunk is gathered while the last step's views still hold the one before; the second may be a shorter one.
+    second = gathered * min(chunk, blocks - chunk) // chunk
+    batch = max(held + step, gathered, held + second if second else 0)
 
     order = 3 * streams * max(subsets)  # int64 rows and a float32 mask
 

@@ -211,17 +211,34 @@ def test_fusible_groups_cover_every_member_once(problem: FitData):
 
 def test_on_a_cpu_groups_are_cut_to_its_cache(problem: FitData, monkeypatch):
     module = importlib.import_module("embedllm.training.fit")  # the package has a function of that name
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     configs = [BASE.replace(noise=0.01 * k, seed=seed) for k in range(4) for seed in range(3)]
-    assert fusible_groups(configs, problem) == [list(range(12))]
-    one = 4 * (4 * Layout(MODELS, problem.width, 16).size + 40 * problem.width)
-    monkeypatch.setattr(module, "CACHED", 7 * one)
-    assert fusible_groups(configs, problem) == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
+    assert fusible_groups(configs, problem) == [[0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]]
     whole = fit_many(configs, problem)
-    monkeypatch.setattr(module, "CACHED", 2 * one)
-    assert [len(group) for group in fusible_groups(configs, problem)] == [2, 1] * 4
-    assert [len(group) for group in fusible_groups(configs, problem, seeds_together=True)] == [3] * 4
+    read = BASE.batch_shape(MODELS, problem.num_train)[0]
+    member, questions = 4 * 4 * Layout(MODELS, problem.width, 16).size, 4 * read * problem.width
+
+    monkeypatch.setattr(module, "CACHED", 4 * member + questions)  # a seed's members and the questions they read
+    assert fusible_groups(configs, problem) == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
     for fused, alone in zip(whole, fit_many(configs, problem), strict=True):
         assert_same(fused, alone)
+    monkeypatch.setattr(module, "CACHED", 4 * member + questions - 1)  # in halves, but never of two seeds
+    assert fusible_groups(configs, problem) == [[0, 3], [6, 9], [1, 4], [7, 10], [2, 5], [8, 11]]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)  # twice the cache
+    assert fusible_groups(configs, problem) == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
+    monkeypatch.setattr(module, "CACHED", 1)
+    assert [len(group) for group in fusible_groups(configs, problem)] == [1] * 12
+    assert fusible_groups(configs, problem, seeds_together=True) == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
+
+
+def test_streams_of_a_part_have_equally_many_members_so_that_they_share_batches(problem: FitData):
+    sizes = 120, 120, 100  # in batches of equal shape; each size and seed is a stream
+    configs = [
+        BASE.replace(training_questions=size, batch_questions=10, noise=0.01 * k, seed=seed)
+        for k, size in enumerate(sizes)
+        for seed in range(3)
+    ]
+    assert fusible_groups(configs, problem) == [[6, 7, 8], [0, 3, 1, 4, 2, 5]]
 
 
 def test_trained_tensors_may_be_differentiated_through(problem: FitData):
