@@ -57,20 +57,22 @@ def run(args: Namespace) -> None:
     from embedllm.artifact import check_target
     from embedllm.data.matrix import CorrectnessMatrix
     from embedllm.experiment import fit_and_compare
+    from embedllm.training.denormals import flushed_denormals
 
     check_target(args.out)
     data = CorrectnessMatrix.load(args.data)
     split = chosen_split(data, args)
-    comparison = fit_and_compare(
-        data,
-        config,
-        seeds=args.seeds,
-        split=split,
-        side=args.side,
-        cache_dir=args.cache,
-        device=args.device,
-        progress=True,
-    )
+    with flushed_denormals():  # before PyTorch has started threads, which take after the one that starts them
+        comparison = fit_and_compare(
+            data,
+            config,
+            seeds=args.seeds,
+            split=split,
+            side=args.side,
+            cache_dir=args.cache,
+            device=args.device,
+            progress=True,
+        )
     comparison.save(args.out)
     if args.format == "table":
         print(_heading(comparison, args.side))

@@ -21,6 +21,7 @@ from embedllm.model import EmbedLLM
 from embedllm.training.batches import Batches
 from embedllm.training.bilinear import Group, gradient_for
 from embedllm.training.data import FitData, Sides
+from embedllm.training.denormals import flushed_denormals
 from embedllm.training.layout import Layout
 from embedllm.training.optimizer import learning_rates, make_adam
 from embedllm.training.scoring import loss_and_accuracy, scored_together, take_rows
@@ -113,7 +114,7 @@ class FusedRun:
         """Run to the end; returns the members in the order of the configurations given."""
         # A step is some 40 small operations: without PyTorch's bookkeeping for autograd they cost an eighth less.
         clock = clock_of(self.data.device)
-        with torch.inference_mode():
+        with torch.inference_mode(), flushed_denormals():
             for epoch in range(1, self.epochs + 1):
                 if not self.members:
                     break
