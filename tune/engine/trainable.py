@@ -125,7 +125,6 @@ class OrderTrainable(Trainable):
             import torch
 
             torch.set_num_threads(self._threads)
-            torch.set_flush_denormal(True)  # before PyTorch starts threads; see `embedllm.training.denormals`
             return self._make_worker()
         finally:
             gc.enable()
