@@ -1,17 +1,18 @@
-"""What the shapes of fused training gain: whole vector registers, and groups that fit in the cache.
+"""What the shapes of fused training gain: whole vector registers, groups that fit in the cache, halves side by side.
 
-    python -m benchmarks.shapes        # simulated data, random encodings; two minutes
+    python -m benchmarks.shapes        # simulated data, random encodings; three minutes
 
 - registers: three seeds of the `fast` preset at dimensions that are no multiple of 8, trained at their own width and
   at :func:`embedllm.flops.padded_dim`, as fits are.
 - cache: members of the `paper` recipe, seconds per member and epoch, trained in one group and in the groups of
   :func:`embedllm.training.fusible_groups`.
+- lanes: large groups on two threads, whole and as two halves in a Python thread each, as
+  :func:`embedllm.training.grouping.fusible_lanes` has them.
 
-One thread, as a slot of a sweep has on two cores; both ways in turns, the best of `--rounds`.
+The first two on one thread, as a slot of a sweep has on two cores; both ways in turns, the best of `--rounds`.
 """
 
 import argparse
-import importlib
 import time
 from collections.abc import Callable
 from unittest import mock
@@ -23,9 +24,7 @@ from embedllm.config import PRESETS
 from embedllm.data.simulate import simulate
 from embedllm.data.splits import random_split
 from embedllm.flops import padded_dim
-from embedllm.training import FitData, fit_many, fused
-
-fit_module = importlib.import_module("embedllm.training.fit")  # the package has a function of that name
+from embedllm.training import FitData, fit_many, fused, grouping
 
 
 def main() -> None:
@@ -35,7 +34,10 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     registers(problem_of(models=83, questions=args.questions, width=384), args.rounds)
-    cache(problem_of(models=112, questions=12 * args.questions, width=768), args.rounds)
+    large = problem_of(models=112, questions=12 * args.questions, width=768)
+    cache(large, args.rounds)
+    torch.set_num_threads(2)
+    lanes(large, args.rounds)
 
 
 def problem_of(models: int, questions: int, width: int) -> FitData:
@@ -63,12 +65,31 @@ def cache(problem: FitData, rounds: int) -> None:
         configs = [PRESETS["paper"].replace(embedding_dim=dim, seed=seed, epochs=1) for seed in range(members)]
 
         def one_group(configs: list = configs) -> None:
-            with mock.patch.object(fit_module, "CACHED", 1 << 40):
+            with mock.patch.object(grouping, "CACHED", 1 << 40):
                 fit_many(configs, problem)
 
         whole, cut = in_turns(one_group, lambda configs=configs: fit_many(configs, problem), rounds)
         whole, cut = whole / members, cut / members
         print(f"| {members} | {dim} | {whole:.3f} s | {cut:.3f} s | {whole / cut:.2f} x |", flush=True)
+
+
+def lanes(problem: FitData, rounds: int) -> None:
+    print("\n| preset | members | seeds | dimension | whole | halves | ratio |\n|---|---|---|---|---|---|---|")
+    cases = [("paper", 16, 1, 32), ("paper", 16, 16, 32), ("paper", 16, 1, 64), ("paper", 16, 16, 64)]
+    for preset, members, seeds, dim in [*cases, ("fast", 6, 3, 64), ("fast", 12, 3, 232)]:
+        base = PRESETS[preset].replace(embedding_dim=dim, epochs=1)
+        configs = [base.replace(seed=member % seeds, noise=0.01 * member) for member in range(members)]
+
+        def whole_groups(configs: list = configs) -> None:
+            with mock.patch.object(grouping, "LANE_FLOPS", float("inf")):
+                fit_many(configs, problem)
+
+        whole, halves = in_turns(whole_groups, lambda configs=configs: fit_many(configs, problem), rounds)
+        whole, halves = whole / members, halves / members
+        print(
+            f"| {preset} | {members} | {seeds} | {dim} | {whole:.3f} s | {halves:.3f} s | {whole / halves:.2f} x |",
+            flush=True,
+        )
 
 
 def in_turns(first: Callable[[], object], second: Callable[[], object], rounds: int) -> tuple[float, float]:

@@ -4,9 +4,22 @@ import numpy as np
 import pytest
 import torch
 
-from embedllm.training import FitData
+from embedllm.config import FitConfig
+from embedllm.training import FitData, FitResult
 
 MODELS, WIDTH, TRAIN, VAL = 11, 16, 300, 80  # 11 models: not a multiple of any group count used
+
+
+BASE = FitConfig(
+    encoder="planted", embedding_dim=6, noise=0.1, batch_questions=40, epochs=4, learning_rate=0.02, model_groups=1
+)
+
+
+def assert_same(a: FitResult, b: FitResult, tolerance: float = 2e-4) -> None:
+    for name, tensor in a.model.tensors().items():
+        torch.testing.assert_close(b.model.tensors()[name], tensor, rtol=tolerance, atol=tolerance, msg=name)
+    assert a.history["val_log_loss"] == pytest.approx(b.history["val_log_loss"], abs=1e-5)
+    assert a.best_epoch == b.best_epoch
 
 
 def planted(*, missing: float = 0.0, attempts: int = 1, seed: int = 0) -> FitData:

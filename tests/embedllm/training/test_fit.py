@@ -1,6 +1,5 @@
 """`fit_many`: members independent of companions, the right questions, early stopping, failures."""
 
-import importlib
 import time
 
 import numpy as np
@@ -10,15 +9,11 @@ from torch.nn import functional
 
 from embedllm.config import FitConfig
 from embedllm.errors import ConfigError
-from embedllm.training import FitData, fit, fit_many, fusible_groups
+from embedllm.training import FitData, fit, fit_many
 from embedllm.training.fused import FusedRun, clock_of
-from embedllm.training.layout import Layout
-from tests.embedllm.training.conftest import MODELS, TRAIN, VAL, planted
+from tests.embedllm.training.conftest import BASE, MODELS, TRAIN, VAL, assert_same, planted
 from tests.embedllm.training.naive import NaiveEmbedLLM, pairs_of
 
-BASE = FitConfig(
-    encoder="planted", embedding_dim=6, noise=0.1, batch_questions=40, epochs=4, learning_rate=0.02, model_groups=1
-)
 VARIED = [
     BASE.replace(
         embedding_dim=6 + k % 3,
@@ -30,13 +25,6 @@ VARIED = [
     )
     for k in range(16)
 ]
-
-
-def assert_same(a, b, tolerance: float = 2e-4) -> None:
-    for name, tensor in a.model.tensors().items():
-        torch.testing.assert_close(b.model.tensors()[name], tensor, rtol=tolerance, atol=tolerance, msg=name)
-    assert a.history["val_log_loss"] == pytest.approx(b.history["val_log_loss"], abs=1e-5)
-    assert a.best_epoch == b.best_epoch
 
 
 @pytest.mark.parametrize("changes", [{}, {"model_groups": 3}, {"noise_per": "question"}, {"batch_questions": 1000}])
@@ -190,55 +178,13 @@ def test_pruning_works_across_fused_groups(problem: FitData):
 
 
 def test_training_subsets_are_nested_and_seeded(problem: FitData):
-    from embedllm.training.fit import _member_sides
+    from embedllm.training.sides import member_sides
 
     configs = [BASE.replace(training_questions=n, seed=seed) for n, seed in ((50, 5), (120, 5), (50, 6))]
-    small, large, other = (set(sides.train.tolist()) for sides in _member_sides(configs, problem, None))
+    small, large, other = (set(sides.train.tolist()) for sides in member_sides(configs, problem, None))
     assert len(small) == 50
     assert small < large
     assert small != other
-
-
-def test_fusible_groups_cover_every_member_once(problem: FitData):
-    configs = [BASE.replace(embedding_dim=d, batch_questions=b) for d in (2, 3, 8, 9, 64) for b in (10, 20)]
-    groups = fusible_groups(configs, problem)
-    assert sorted(index for group in groups for index in group) == list(range(len(configs)))
-    for group in groups:
-        dims = sorted({configs[index].embedding_dim for index in group})
-        assert dims[-1] < 64 or dims == [64]  # padding 9 columns to 64 would cost more than fusing saves
-        assert len({configs[index].batch_questions for index in group}) == 1
-
-
-def test_on_a_cpu_groups_are_cut_to_its_cache(problem: FitData, monkeypatch):
-    module = importlib.import_module("embedllm.training.fit")  # the package has a function of that name
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    configs = [BASE.replace(noise=0.01 * k, seed=seed) for k in range(4) for seed in range(3)]
-    assert fusible_groups(configs, problem) == [[0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11]]
-    whole = fit_many(configs, problem)
-    read = BASE.batch_shape(MODELS, problem.num_train)[0]
-    member, questions = 4 * 4 * Layout(MODELS, problem.width, 16).size, 4 * read * problem.width
-
-    monkeypatch.setattr(module, "CACHED", 4 * member + questions)  # a seed's members and the questions they read
-    assert fusible_groups(configs, problem) == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
-    for fused, alone in zip(whole, fit_many(configs, problem), strict=True):
-        assert_same(fused, alone)
-    monkeypatch.setattr(module, "CACHED", 4 * member + questions - 1)  # in halves, but never of two seeds
-    assert fusible_groups(configs, problem) == [[0, 3], [6, 9], [1, 4], [7, 10], [2, 5], [8, 11]]
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 8)  # twice the cache
-    assert fusible_groups(configs, problem) == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
-    monkeypatch.setattr(module, "CACHED", 1)
-    assert [len(group) for group in fusible_groups(configs, problem)] == [1] * 12
-    assert fusible_groups(configs, problem, seeds_together=True) == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9, 10, 11]]
-
-
-def test_streams_of_a_part_have_equally_many_members_so_that_they_share_batches(problem: FitData):
-    sizes = 120, 120, 100  # in batches of equal shape; each size and seed is a stream
-    configs = [
-        BASE.replace(training_questions=size, batch_questions=10, noise=0.01 * k, seed=seed)
-        for k, size in enumerate(sizes)
-        for seed in range(3)
-    ]
-    assert fusible_groups(configs, problem) == [[6, 7, 8], [0, 3, 1, 4, 2, 5]]
 
 
 def test_trained_tensors_may_be_differentiated_through(problem: FitData):
