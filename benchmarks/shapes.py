@@ -1,6 +1,6 @@
 """What the shapes of fused training gain: whole vector registers, groups that fit in the cache, halves side by side.
 
-    python -m benchmarks.shapes        # simulated data, random encodings; three minutes
+    python -m benchmarks.shapes        # simulated data, random encodings; four minutes
 
 - registers: three seeds of the `fast` preset at dimensions that are no multiple of 8, trained at their own width and
   at :func:`embedllm.flops.padded_dim`, as fits are.

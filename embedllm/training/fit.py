@@ -31,7 +31,8 @@ class FitResult:
             The training loss is taken on as many of the training questions as there are validation questions.
         best_epoch: 1-based epoch whose parameters the model holds.
         epochs_run: epochs trained.
-        seconds: share of the fused run's time, as :func:`embedllm.training.fused.clock_of` tells it.
+        seconds: share of the fused run's time, as :func:`embedllm.training.fused.clock_of` tells it; half of that where
+            two ran side by side.
         stopped: None if all epochs ran, else `patience`, `pruned` or `diverged`.
         failure: why there is no model.
     """
