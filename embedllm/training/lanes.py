@@ -47,8 +47,8 @@ def side_by_side(
             raise
 
     with ThreadPoolExecutor(len(lanes), thread_name_prefix="lane") as pool:
-        futures = [pool.submit(run, lane) for lane in lanes]
         try:
+            futures = [pool.submit(run, lane) for lane in lanes]
             wait(futures)
         except BaseException:
             stopping.set()
